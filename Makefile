@@ -1,0 +1,88 @@
+# What a contributor runs. Each target prints what it does and stops at the first fault.
+#
+#   make test    every test of every module, with the race detector, in shuffled order
+#   make demo    three processes elect a leader, lose it, elect another
+#   make check   everything a change must pass besides its tests (see CONTRIBUTING.md)
+#   make bench   every benchmark of every module
+#
+# On a fresh Debian machine with Go and make, these install whatever else they need (.ci/setup).
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+
+export GOWORK := $(CURDIR)/go.work
+BIN := $(CURDIR)/bin
+
+# How long the fuzz targets run, all of them together, in seconds.
+FUZZ_SECONDS ?= 60
+# Further flags for "make test" and "make bench", such as TEST_FLAGS=-v or BENCH=Step.
+TEST_FLAGS ?=
+BENCH ?= .
+BENCH_FLAGS ?=
+
+.PHONY: help setup test demo bench check fmt tidy mod vet vet-cross staticcheck fuzz clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+setup:
+	@.ci/setup
+
+test: setup
+	@echo "== go test: every package of every module, -race, -shuffle=on"
+	@go test -race -shuffle=on -timeout 15m $(TEST_FLAGS) work
+
+demo:
+	@go build -buildvcs=false -o $(BIN)/tenure ./cmd/tenure
+	@$(BIN)/tenure demo
+
+# Packages that hold no benchmark are left out, so that what is printed are figures. -p 1: nothing else runs meanwhile.
+bench:
+	@echo "== go test -bench: every package with a benchmark, one after another"
+	@dirs=$$(grep -rl --include='*_test.go' '^func Benchmark' . | xargs -r -n1 dirname | sort -u); \
+	test -n "$$dirs" || { echo "bench: no benchmark found" >&2; exit 1; }; \
+	go test -p 1 -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m $(BENCH_FLAGS) $$dirs
+
+check: fmt tidy mod vet vet-cross staticcheck fuzz
+	@echo "== check: all passed"
+
+fmt:
+	@echo "== gofmt"
+	@out=$$(gofmt -l -s .); test -z "$$out" || { printf 'gofmt: run "gofmt -s -w" on:\n%s\n' "$$out" >&2; exit 1; }
+
+# The house rules (internal/tidy): import order, sizes, comments, README blocks, the listing of the exported API.
+tidy:
+	@echo "== house rules"
+	@go test -count=1 ./internal/tidy
+
+mod:
+	@echo "== go.mod and go.sum of each module, as a user gets it: without go.work"
+	@for dir in $$(go list -m -f '{{.Dir}}'); do \
+		echo "$${dir#$(CURDIR)/}"; \
+		GOWORK=off go -C "$$dir" mod tidy -diff || \
+			{ echo "mod: run GOWORK=off go mod tidy in $$dir" >&2; exit 1; }; \
+	done
+
+vet:
+	@echo "== go vet: every module"
+	@go vet work
+
+# Other systems are compiled and vetted with their tests; what they do there is not run here.
+vet-cross:
+	@for os in windows darwin; do \
+		echo "== go vet for $$os: the core and the command"; \
+		CGO_ENABLED=0 GOOS=$$os go vet ./... ./cmd/tenure/...; \
+	done
+
+staticcheck:
+	@echo "== staticcheck: every module"
+	@GOWORK=off go -C tools build -buildvcs=false -o $(BIN)/ honnef.co/go/tools/cmd/staticcheck
+	@$(BIN)/staticcheck work
+
+fuzz:
+	@echo "== fuzz: $(FUZZ_SECONDS) s shared by every fuzz target"
+	@.ci/fuzz $(FUZZ_SECONDS)
+
+clean:
+	@rm -rf $(BIN)
