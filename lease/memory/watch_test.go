@@ -173,6 +173,15 @@ func TestStopWaitsForTheCallThatRuns(t *testing.T) {
 			}
 		})
 	}
+	watched := func() bool {
+		s := m.shard("k")
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.keys["k"].watches != nil
+	}
+	for watched() { // until the first stop waits
+		runtime.Gosched()
+	}
 	l := acquire(t, m, "other", alice) // nothing else waits
 	if err := m.Release(bg, l); err != nil {
 		t.Error(err)
