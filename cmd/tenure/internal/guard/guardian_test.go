@@ -1,0 +1,267 @@
+//go:build unix
+
+package guard_test
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/go-tenure/tenure/cmd/tenure/internal/guard"
+)
+
+const minute = time.Minute
+
+// prepare returns a guardian that is closed when the test ends.
+func prepare(t *testing.T) *guard.Guardian {
+	t.Helper()
+	g, err := guard.Prepare(self(), slog.New(slog.NewTextHandler(t.Output(), nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := g.Close(t.Context()); err != nil && !closed(g.Gone(), 5*time.Second) {
+			t.Errorf("guardian did not end: %v", err)
+		}
+	})
+	return g
+}
+
+// sh starts a shell script under a guardian.
+func sh(t *testing.T, script string, d guard.Deadline) *guard.Guardian {
+	t.Helper()
+	g := prepare(t)
+	if _, err := g.Start(shell(script), d); err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+func shell(script string) guard.Command {
+	return guard.Command{
+		Path: "/bin/sh", Args: []string{"sh", "-c", script}, Env: os.Environ(), Grace: 100 * time.Millisecond,
+	}
+}
+
+func closed(c <-chan struct{}, within time.Duration) bool {
+	select {
+	case <-c:
+		return true
+	case <-time.After(within):
+		return false
+	}
+}
+
+func gone(t *testing.T, g *guard.Guardian, within time.Duration) guard.Exit {
+	t.Helper()
+	if !closed(g.Gone(), within) {
+		t.Fatalf("command is not gone after %v", within)
+	}
+	return g.Exit()
+}
+
+// await waits until the file appears and returns its text.
+func await(t *testing.T, path string) string {
+	t.Helper()
+	for range 1000 {
+		if text, err := os.ReadFile(path); err == nil && strings.HasSuffix(string(text), "\n") {
+			return strings.TrimSpace(string(text))
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	t.Fatalf("%s did not appear", path)
+	return ""
+}
+
+func TestTheExitOfTheCommandIsReported(t *testing.T) {
+	for _, c := range []struct {
+		script string
+		want   guard.Exit
+		status int
+	}{
+		{"exit 0", guard.Exit{}, 0},
+		{"exit 7", guard.Exit{Code: 7}, 7},
+		{"kill -USR1 $$", guard.Exit{Signal: syscall.SIGUSR1}, 128 + int(syscall.SIGUSR1)},
+		{"kill -KILL $$", guard.Exit{Signal: syscall.SIGKILL}, 137},
+	} {
+		t.Run(c.script, func(t *testing.T) {
+			got := gone(t, sh(t, c.script, within(minute, minute)), 10*time.Second)
+			if got != c.want || got.Status() != c.status {
+				t.Errorf("exit is %+v with status %d, want %+v with %d", got, got.Status(), c.want, c.status)
+			}
+		})
+	}
+}
+
+func TestACommandThatCannotBeExecutedIsRefusedLikeAShellDoes(t *testing.T) {
+	dir := t.TempDir()
+	plain := filepath.Join(dir, "plain")
+	if err := os.WriteFile(plain, []byte("#!/bin/sh\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, status := range map[string]int{filepath.Join(dir, "missing"): 127, plain: 126, dir: 126} {
+		_, err := prepare(t).Start(guard.Command{Path: path, Args: []string{path}}, within(minute, minute))
+		var refused *guard.StartError
+		if !errors.As(err, &refused) || refused.Status() != status {
+			t.Errorf("%s: error is %v, want a StartError of status %d", path, err, status)
+		}
+	}
+}
+
+func TestACommandIsNotStartedPastItsDeadline(t *testing.T) {
+	mark := filepath.Join(t.TempDir(), "mark")
+	_, err := prepare(t).Start(shell("echo > "+mark), within(-time.Millisecond, minute))
+	if !errors.Is(err, guard.ErrLate) {
+		t.Errorf("error is %v, want ErrLate", err)
+	}
+	if _, err := os.Stat(mark); err == nil {
+		t.Error("the command was started")
+	}
+}
+
+func TestTheGroupIsAskedAtTheSoftDeadline(t *testing.T) {
+	start := time.Now()
+	g := sh(t, "trap 'exit 9' TERM; while :; do sleep 0.01; done", within(300*time.Millisecond, minute))
+	exit := gone(t, g, 10*time.Second)
+	if exit != (guard.Exit{Code: 9}) {
+		t.Errorf("exit is %v, want code 9 without force", exit)
+	}
+	if took := time.Since(start); took < 300*time.Millisecond {
+		t.Errorf("asked after %v, before the soft deadline", took)
+	}
+}
+
+func TestTheGroupIsKilledAtTheHardDeadline(t *testing.T) {
+	start := time.Now()
+	g := sh(t, "trap '' TERM; while :; do sleep 10; done", within(100*time.Millisecond, 400*time.Millisecond))
+	exit := gone(t, g, 10*time.Second)
+	if exit.Signal != syscall.SIGKILL || exit.Forced != "the lease ends" {
+		t.Errorf("exit is %v, want killed because the lease ends", exit)
+	}
+	if took := time.Since(start); took < 400*time.Millisecond || took > 650*time.Millisecond {
+		t.Errorf("gone after %v, want soon after 400ms", took)
+	}
+}
+
+func TestAStoppedCommandIsKilledAtTheHardDeadline(t *testing.T) {
+	g := sh(t, "trap '' TERM CONT; kill -STOP $$; sleep 100", within(100*time.Millisecond, 300*time.Millisecond))
+	if exit := gone(t, g, 10*time.Second); exit.Signal != syscall.SIGKILL {
+		t.Errorf("exit is %v, want killed", exit)
+	}
+}
+
+func TestEachDeadlineReplacesTheOneBefore(t *testing.T) {
+	g := sh(t, "exec sleep 100", within(200*time.Millisecond, 400*time.Millisecond))
+	for range 30 {
+		g.Extend(within(200*time.Millisecond, 400*time.Millisecond))
+		if closed(g.Gone(), 20*time.Millisecond) {
+			t.Fatal("gone although the deadline was moved on")
+		}
+	}
+	last := time.Now()
+	gone(t, g, 10*time.Second)
+	if took := time.Since(last); took > 300*time.Millisecond {
+		t.Errorf("gone %v after the last renewal, want soon after 200ms", took)
+	}
+}
+
+func TestADeadlineMayBeMovedBack(t *testing.T) {
+	g := sh(t, "exec sleep 100", within(minute, minute))
+	g.Extend(within(0, minute))
+	if exit := gone(t, g, 10*time.Second); exit.Signal != syscall.SIGTERM {
+		t.Errorf("exit is %v, want SIGTERM", exit)
+	}
+}
+
+func TestStopAsksAndKillsAfterTheGrace(t *testing.T) {
+	dir := t.TempDir()
+	g := sh(t, "trap 'echo > "+dir+"/asked' TERM; echo > "+dir+"/ready; while :; do sleep 0.01; done", within(minute, minute))
+	await(t, dir+"/ready")
+	start := time.Now()
+	g.Stop(200 * time.Millisecond)
+	await(t, dir+"/asked")
+	exit := gone(t, g, 10*time.Second)
+	if exit.Forced != "it did not end within the grace" || time.Since(start) < 200*time.Millisecond {
+		t.Errorf("exit is %v after %v, want forced after 200ms", exit, time.Since(start))
+	}
+}
+
+func TestTheGraceNeverOutlivesTheLease(t *testing.T) {
+	dir := t.TempDir()
+	g := sh(t, "trap '' TERM; echo > "+dir+"/ready; while :; do sleep 0.01; done", within(300*time.Millisecond, 500*time.Millisecond))
+	await(t, dir+"/ready")
+	start := time.Now()
+	g.Stop(minute)
+	if exit := gone(t, g, 10*time.Second); exit.Forced != "the lease ends" || time.Since(start) > time.Second {
+		t.Errorf("exit is %v after %v, want killed as the lease ends", exit, time.Since(start))
+	}
+}
+
+func TestKillDoesNotAsk(t *testing.T) {
+	dir := t.TempDir()
+	g := sh(t, "trap 'echo > "+dir+"/asked' TERM; echo > "+dir+"/ready; while :; do sleep 0.01; done", within(minute, minute))
+	await(t, dir+"/ready")
+	g.Kill()
+	if exit := gone(t, g, 10*time.Second); exit.Signal != syscall.SIGKILL {
+		t.Errorf("exit is %v, want SIGKILL", exit)
+	}
+	if _, err := os.Stat(dir + "/asked"); err == nil {
+		t.Error("the command was asked first")
+	}
+}
+
+func TestSignalsReachTheWholeGroup(t *testing.T) {
+	for _, s := range guard.Forwarded() {
+		s := s.(syscall.Signal)
+		if s == syscall.SIGCONT {
+			continue
+		}
+		t.Run(s.String(), func(t *testing.T) {
+			dir := t.TempDir()
+			// Two shells of one group, each with a trap of its own; in a pipe, because a shell in the background is deaf to QUIT.
+			one := "trap 'echo > " + dir + "/NAME' " + name(s) + "; echo > " + dir + "/ready-NAME; while :; do sleep 0.01; done"
+			script := "trap : " + name(s) + "; (" + strings.ReplaceAll(one, "NAME", "inner") + ") | (" + strings.ReplaceAll(one, "NAME", "outer") + ")"
+			g := sh(t, script, within(minute, minute))
+			await(t, dir+"/ready-inner")
+			await(t, dir+"/ready-outer")
+			g.Signal(s)
+			await(t, dir+"/inner")
+			await(t, dir+"/outer")
+			g.Kill()
+			gone(t, g, 10*time.Second)
+		})
+	}
+}
+
+func name(s syscall.Signal) string {
+	return map[syscall.Signal]string{
+		syscall.SIGHUP: "HUP", syscall.SIGUSR1: "USR1", syscall.SIGUSR2: "USR2", syscall.SIGWINCH: "WINCH",
+		syscall.SIGQUIT: "QUIT", syscall.SIGALRM: "ALRM",
+	}[s]
+}
+
+func TestWhatTheCommandLeavesBehindIsAskedThenKilled(t *testing.T) {
+	dir := t.TempDir()
+	g := sh(t, "(trap 'echo > "+dir+"/asked' TERM; echo > "+dir+"/ready; while :; do sleep 0.01; done) & "+
+		"until [ -e "+dir+"/ready ]; do sleep 0.01; done; exit 3", within(minute, minute))
+	exit := gone(t, g, 10*time.Second)
+	if exit != (guard.Exit{Code: 3, Forced: "it did not end within the grace"}) {
+		t.Errorf("exit is %v, want code 3 and the rest killed", exit)
+	}
+	await(t, dir+"/asked")
+}
+
+func TestAGuardianThatWasNotGivenACommandLeaves(t *testing.T) {
+	g := prepare(t)
+	if err := g.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := g.Close(t.Context()); err != nil {
+		t.Errorf("closed twice: %v", err)
+	}
+}
