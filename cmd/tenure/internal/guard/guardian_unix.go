@@ -15,12 +15,8 @@ import (
 	"github.com/go-tenure/tenure/cmd/tenure/internal/hostclock"
 )
 
-const (
-	// allowance is how much later than the guardian tenure itself acts on a hard deadline.
-	allowance = 25 * time.Millisecond
-	// patience is how long an order may wait in a full pipe: the guardian does nothing but read it.
-	patience = 250 * time.Millisecond
-)
+// patience is how long an order may wait in a full pipe: the guardian does nothing but read it.
+const patience = 250 * time.Millisecond
 
 // Guardian is a guardian process and the command in its care. Its methods may be called from anywhere and at any time; when
 // the command is gone they do nothing.
@@ -184,7 +180,7 @@ func (g *Guardian) watch(heard <-chan report) {
 			}
 			g.note(r)
 		case <-g.alarm.C:
-			if !g.finished && g.confirmed.Hard.Add(allowance).Passed() {
+			if !g.finished && g.confirmed.Hard.Add(Allowance).Passed() {
 				// The guardian is stopped or stuck. Its end kills the command, and bury kills the rest.
 				g.log.Error("guardian did not act on the deadline, killing it", "guardian", g.proc.Pid, "group", g.group)
 				g.proc.Kill()
@@ -202,7 +198,7 @@ func (g *Guardian) pass(o order) {
 	case doStart:
 		// Until the guardian confirms it, the start is taken to have happened without us hearing of it.
 		g.confirmed = o.Deadline
-		g.alarm.Set(g.confirmed.Hard.Add(allowance))
+		g.alarm.Set(g.confirmed.Hard.Add(Allowance))
 	case doExtend:
 		if g.onWay {
 			g.wanted = &o.Deadline
@@ -233,7 +229,7 @@ func (g *Guardian) note(r report) {
 		g.started <- r
 	case isExtended:
 		g.confirmed, g.onWay = r.Deadline, false
-		g.alarm.Set(g.confirmed.Hard.Add(allowance))
+		g.alarm.Set(g.confirmed.Hard.Add(Allowance))
 		if d := g.wanted; d != nil {
 			g.wanted = nil
 			g.pass(order{Do: doExtend, Deadline: *d})
