@@ -6,9 +6,9 @@
 //	       ◀─reports──
 //
 // tenure holds the lease. The guardian is the same executable started again. It knows nothing of leases, stores or
-// keys: only two deadlines and a process group. Each renewal moves the deadlines. When the first passes, the guardian asks the
-// group to end (SIGTERM); when the second passes, it kills the group (SIGKILL). When tenure ends, which the guardian
-// sees because the pipe between them closes, it kills the group at once.
+// keys: only two deadlines and a process group. Each renewal moves the deadlines. When the first passes, the
+// guardian asks the group to end (SIGTERM); when the second passes, it kills the group (SIGKILL). When tenure ends,
+// which the guardian sees because the pipe between them closes, it kills the group at once.
 //
 // So the command dies inside the lease whatever becomes of tenure:
 //
@@ -25,22 +25,22 @@
 //
 // Deadlines are instants of the host, not durations: see package hostclock.
 //
-// The command is gone when its process group is empty and, on Linux, when no process is left that it started, even one that
-// has moved to a session of its own: the guardian adopts such processes (PR_SET_CHILD_SUBREAPER). When the command itself
-// ends, what it left behind is asked to end as well, and killed after the grace.
+// The command is gone when its process group is empty and, on Linux, when no process is left that it started, even
+// one that has moved to a session of its own: the guardian adopts such processes (PR_SET_CHILD_SUBREAPER). When the
+// command itself ends, what it left behind is asked to end as well, and killed after the grace.
 //
 // # What is not covered
 //
 // If tenure and its guardian are killed in the same instant, the command itself is killed on Linux, but not what it
-// started. If both are stopped, nobody is left to act. If the whole host is suspended, the command may run for
-// a moment after it wakes, until the guardian has been scheduled. Against all of these only the term helps, which the
-// command finds in its environment: a resource that refuses smaller terms is never harmed. A set-user-ID command drops the
-// parent-death signal. Systems other than Linux have neither that signal nor adoption.
+// started. If both are stopped, nobody is left to act. If the whole host is suspended, the command may run for a
+// moment after it wakes, until the guardian has been scheduled. Against all of these only the term helps, which the
+// command finds in its environment: a resource that refuses smaller terms is never harmed. A set-user-ID command
+// drops the parent-death signal. Systems other than Linux have neither that signal nor adoption.
 //
 // # Rejected
 //
-// The parent-death signal alone: it follows a thread, not a process, reaches one process, not its children, and knows nothing
-// of pauses. A duration in place of an instant: a pause between computing and reading it stretches it. The guardian in the
-// command's group: one kill would take both. tenure as the command's parent: nobody would reap the command while tenure is stopped, so
-// nobody could tell when it is gone.
+// The parent-death signal alone: it follows a thread, not a process, reaches one process, not its children, and
+// knows nothing of pauses. A duration in place of an instant: a pause between computing and reading it stretches it.
+// The guardian in the command's group: one kill would take both. tenure as the command's parent: nobody would reap
+// the command while tenure is stopped, so nobody could tell when it is gone.
 package guard

@@ -17,7 +17,8 @@ import (
 
 // stubborn is a command that cannot be asked and has children in every corner: in its group, orphaned in its group, in
 // a session of their own, and orphaned in a session of their own with a child.
-const stubborn = `trap '' TERM HUP INT; sleep 1000 & (sleep 1000 &) ; setsid sleep 1000 & (setsid sh -c 'sleep 1000 & sleep 1000' &)
+const stubborn = `trap '' TERM HUP INT; sleep 1000 & (sleep 1000 &)
+setsid sleep 1000 & (setsid sh -c 'sleep 1000 & sleep 1000' &)
 echo > "$READY"; while :; do sleep 1000; done`
 
 // polite is the same without the ears closed.

@@ -16,8 +16,8 @@ func forwarded() []os.Signal {
 	}
 }
 
-// Forwarded lists the signals that tenure passes on to the command: those of [forwarded] that do not stop tenure itself, except those
-// that this process was started to ignore, such as the hang-up under nohup.
+// Forwarded lists the signals that tenure passes on to the command: those of [forwarded] that do not stop tenure
+// itself, except those that this process was started to ignore, such as the hang-up under nohup.
 func Forwarded() []os.Signal {
 	var list []os.Signal
 	for _, s := range forwarded() {

@@ -15,7 +15,11 @@ import (
 	"github.com/go-tenure/tenure/cmd/tenure/internal/guard"
 )
 
-const minute = time.Minute
+const (
+	minute = time.Minute
+	// forever is a script that goes on and answers signals promptly.
+	forever = "while :; do sleep 0.01; done"
+)
 
 // prepare returns a guardian that is closed when the test ends.
 func prepare(t *testing.T) *guard.Guardian {
@@ -180,7 +184,7 @@ func TestADeadlineMayBeMovedBack(t *testing.T) {
 
 func TestStopAsksAndKillsAfterTheGrace(t *testing.T) {
 	dir := t.TempDir()
-	g := sh(t, "trap 'echo > "+dir+"/asked' TERM; echo > "+dir+"/ready; while :; do sleep 0.01; done", within(minute, minute))
+	g := sh(t, "trap 'echo > "+dir+"/asked' TERM; echo > "+dir+"/ready; "+forever, within(minute, minute))
 	await(t, dir+"/ready")
 	start := time.Now()
 	g.Stop(200 * time.Millisecond)
@@ -193,7 +197,7 @@ func TestStopAsksAndKillsAfterTheGrace(t *testing.T) {
 
 func TestTheGraceNeverOutlivesTheLease(t *testing.T) {
 	dir := t.TempDir()
-	g := sh(t, "trap '' TERM; echo > "+dir+"/ready; while :; do sleep 0.01; done", within(300*time.Millisecond, 500*time.Millisecond))
+	g := sh(t, "trap '' TERM; echo > "+dir+"/ready; "+forever, within(300*time.Millisecond, 500*time.Millisecond))
 	await(t, dir+"/ready")
 	start := time.Now()
 	g.Stop(minute)
@@ -204,7 +208,7 @@ func TestTheGraceNeverOutlivesTheLease(t *testing.T) {
 
 func TestKillDoesNotAsk(t *testing.T) {
 	dir := t.TempDir()
-	g := sh(t, "trap 'echo > "+dir+"/asked' TERM; echo > "+dir+"/ready; while :; do sleep 0.01; done", within(minute, minute))
+	g := sh(t, "trap 'echo > "+dir+"/asked' TERM; echo > "+dir+"/ready; "+forever, within(minute, minute))
 	await(t, dir+"/ready")
 	g.Kill()
 	if exit := gone(t, g, 10*time.Second); exit.Signal != syscall.SIGKILL {
@@ -223,9 +227,11 @@ func TestSignalsReachTheWholeGroup(t *testing.T) {
 		}
 		t.Run(s.String(), func(t *testing.T) {
 			dir := t.TempDir()
-			// Two shells of one group, each with a trap of its own; in a pipe, because a shell in the background is deaf to QUIT.
-			one := "trap 'echo > " + dir + "/NAME' " + name(s) + "; echo > " + dir + "/ready-NAME; while :; do sleep 0.01; done"
-			script := "trap : " + name(s) + "; (" + strings.ReplaceAll(one, "NAME", "inner") + ") | (" + strings.ReplaceAll(one, "NAME", "outer") + ")"
+			// Two shells of one group, each with a trap of its own; in a pipe, because a shell in the background is deaf to
+			// QUIT.
+			one := "(trap 'echo > " + dir + "/NAME' " + name(s) + "; echo > " + dir + "/ready-NAME; " + forever + ")"
+			two := strings.ReplaceAll(one, "NAME", "inner") + " | " + strings.ReplaceAll(one, "NAME", "outer")
+			script := "trap : " + name(s) + "; " + two
 			g := sh(t, script, within(minute, minute))
 			await(t, dir+"/ready-inner")
 			await(t, dir+"/ready-outer")

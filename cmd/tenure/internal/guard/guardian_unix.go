@@ -18,8 +18,8 @@ import (
 // patience is how long an order may wait in a full pipe: the guardian does nothing but read it.
 const patience = 250 * time.Millisecond
 
-// Guardian is a guardian process and the command in its care. Its methods may be called from anywhere and at any time; when
-// the command is gone they do nothing.
+// Guardian is a guardian process and the command in its care. Its methods may be called from anywhere and at any
+// time; when the command is gone they do nothing.
 type Guardian struct {
 	log     *slog.Logger
 	proc    *os.Process
@@ -39,8 +39,8 @@ type Guardian struct {
 	finished  bool // the guardian said that nothing is left
 }
 
-// Prepare starts a guardian that has nothing to guard yet. It takes executable, the path of tenure itself, and hands the
-// command this process's standard input, output and error. End it with Close, or by Start and waiting for Gone.
+// Prepare starts a guardian that has nothing to guard yet. It takes executable, the path of tenure itself, and hands
+// the command this process's standard input, output and error. End it with Close, or by Start and waiting for Gone.
 func Prepare(executable string, log *slog.Logger) (*Guardian, error) {
 	adopt()
 	orders, ordersOut, err := os.Pipe()
@@ -81,8 +81,8 @@ func Prepare(executable string, log *slog.Logger) (*Guardian, error) {
 	return g, nil
 }
 
-// Start runs the command until the deadline and returns its process ID, which is also that of its group. The error is a
-// *[StartError] if the command cannot be executed, and [ErrLate] if the soft deadline has passed. Call it once.
+// Start runs the command until the deadline and returns its process ID, which is also that of its group. The error
+// is a *[StartError] if the command cannot be executed, and [ErrLate] if the soft deadline has passed. Call it once.
 func (g *Guardian) Start(c Command, d Deadline) (int, error) {
 	g.order(order{Do: doStart, Command: &c, Deadline: d})
 	select {

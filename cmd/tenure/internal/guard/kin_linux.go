@@ -10,8 +10,8 @@ import (
 
 const setChildSubreaper = 36 // PR_SET_CHILD_SUBREAPER
 
-// adopt makes this process the parent of all descendants that lose theirs. Kernels older than 3.4 cannot; then what has left
-// the group goes unseen.
+// adopt makes this process the parent of all descendants that lose theirs. Kernels older than 3.4 cannot; then what
+// has left the group goes unseen.
 func adopt() { syscall.RawSyscall6(syscall.SYS_PRCTL, setChildSubreaper, 1, 0, 0, 0, 0) }
 
 // ownGroup makes a process the leader of a new group, and ends it with the thread that forks it.
@@ -39,8 +39,9 @@ func pids() []int {
 	return found
 }
 
-// sweep kills what a dead guardian left: all children of this process, which has adopted them, except those to spare. It
-// reports whether nothing was left. Children cannot have given their process IDs away, because only we reap them.
+// sweep kills what a dead guardian left: all children of this process, which has adopted them, except those to
+// spare. It reports whether nothing was left. Children cannot have given their process IDs away, because only we
+// reap them.
 func sweep(group int, spare []int) bool {
 	clean := true
 	for _, k := range kids() {

@@ -17,7 +17,8 @@ import (
 // again is how long the guardian waits before it looks, and kills, again while a group does not go away.
 const again = 20 * time.Millisecond
 
-// Main is the guardian: what the command does when it was started as one. It returns its exit code, after the group is gone.
+// Main is the guardian: what the command does when it was started as one. It returns its exit code, after the group
+// is gone.
 func Main() int {
 	if !isPipe(ordersFD) || !isPipe(reportsFD) {
 		fmt.Fprintln(os.Stderr, "tenure guard: this is started by `tenure run` and by nothing else; run that")
@@ -55,7 +56,8 @@ func isPipe(fd int) bool {
 	return syscall.Fstat(fd, &st) == nil && st.Mode&syscall.S_IFMT == syscall.S_IFIFO
 }
 
-// listen passes orders on until the pipe closes or carries something that is no order: both mean that tenure is no more.
+// listen passes orders on until the pipe closes or carries something that is no order: both mean that tenure is no
+// more.
 func listen(orders chan<- order) {
 	defer close(orders)
 	in := json.NewDecoder(os.NewFile(ordersFD, "orders"))

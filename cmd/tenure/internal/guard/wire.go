@@ -9,8 +9,8 @@ import (
 	"github.com/go-tenure/tenure/cmd/tenure/internal/hostclock"
 )
 
-// Allowance is how much later than the guardian tenure itself acts on a hard deadline. Set hard deadlines so much before
-// the end of the lease that this still falls inside it.
+// Allowance is how much later than the guardian tenure itself acts on a hard deadline. Set hard deadlines so much
+// before the end of the lease that this still falls inside it.
 const Allowance = 100 * time.Millisecond
 
 // Deadline is how long the command may run.

@@ -17,7 +17,8 @@ const (
 // Now returns the present instant.
 func Now() Instant {
 	var ts syscall.Timespec
-	if _, _, errno := syscall.RawSyscall(syscall.SYS_CLOCK_GETTIME, clockBoottime, uintptr(unsafe.Pointer(&ts)), 0); errno != 0 {
+	_, _, errno := syscall.RawSyscall(syscall.SYS_CLOCK_GETTIME, clockBoottime, uintptr(unsafe.Pointer(&ts)), 0)
+	if errno != 0 {
 		panic("hostclock: the kernel has no CLOCK_BOOTTIME: " + errno.Error()) // Linux has it since 2.6.39.
 	}
 	return Instant(ts.Nano())

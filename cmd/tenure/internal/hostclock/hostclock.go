@@ -2,8 +2,8 @@
 //
 // A deadline that one process hands to another must not be a duration: the receiver would count it from whenever it
 // happens to read it, and a pause between the two would stretch it. It must not be the time of day either, which
-// people and daemons set. On Linux an [Instant] is the time since boot, suspend included (CLOCK_BOOTTIME). Elsewhere it
-// is the time of day, for want of a clock that the standard library can reach; an [Alarm] there also counts the
+// people and daemons set. On Linux an [Instant] is the time since boot, suspend included (CLOCK_BOOTTIME). Elsewhere
+// it is the time of day, for want of a clock that the standard library can reach; an [Alarm] there also counts the
 // duration on the monotonic clock from when it was set, and rings at whichever comes first.
 package hostclock
 
