@@ -32,6 +32,7 @@ func BenchmarkElection(b *testing.B) {
 						stop()
 					}
 					per := float64(b.N * n)
+					b.ReportMetric(0, "ns/op")
 					b.ReportMetric(bytes/per, "B/election")
 					b.ReportMetric(goroutines/per, "goroutines/election")
 				})
@@ -60,6 +61,7 @@ func BenchmarkRenewal(b *testing.B) {
 			renewals += float64(a.writes() - n)
 			stop()
 		}
+		b.ReportMetric(0, "ns/op")
 		b.ReportMetric(cpu/renewals, "cpu-us/renewal")
 		b.ReportMetric(bytes/renewals, "B/renewal")
 		b.ReportMetric(allocs/renewals, "allocs/renewal")
