@@ -94,18 +94,18 @@ func (s *Subscription) lose(n uint64) bool {
 	return true
 }
 
-// peek returns a copy of the next event, with its losses counted, and its ord, which is zero in the snapshot.
-func (s *Subscription) peek() (*Transition, uint64) {
+// peek returns the next event, with its losses counted, and its ord, which is zero in the snapshot.
+func (s *Subscription) peek() (t Transition, ord uint64, ok bool) {
 	if len(s.snap) > 0 {
-		return s.snap[0], 0
+		return *s.snap[0], 0, true
 	}
 	i := s.wait.first
 	if i == nil {
-		return nil, 0
+		return Transition{}, 0, false
 	}
-	t := *i.t
+	t = *i.t
 	t.Missed = i.ord - s.took - 1
-	return &t, i.ord
+	return t, i.ord, true
 }
 
 // take removes the event that peek returned. The policy may have removed it meanwhile; it was delivered all the same.
@@ -132,26 +132,27 @@ func (s *Subscription) take(ord uint64) {
 
 func (s *Subscription) pending() bool { return len(s.snap) > 0 || s.wait.n > 0 }
 
-// poll takes an event if one waits. If a channel has been handed out, it is the only way to events, and is returned.
-func (s *Subscription) poll() (t *Transition, ended bool, stream <-chan Transition, err error) {
+// poll takes an event if one waits. The error, if there is one, is the end. If a channel has been handed out, it is the
+// only way to events, and is returned.
+func (s *Subscription) poll() (t Transition, ok bool, stream <-chan Transition, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stream != nil {
 		s.notify() // the caller may have taken the signal that was meant for the pump
-		return nil, false, s.stream, nil
+		return t, false, s.stream, nil
 	}
-	t, ord := s.peek()
-	if t == nil {
+	t, ord, ok := s.peek()
+	if !ok {
 		if s.err != nil && s.unhook != nil {
 			s.unhook()
 		}
-		return nil, s.err != nil, nil, s.err
+		return t, false, nil, s.err
 	}
 	s.take(ord)
 	if s.pending() {
 		s.notify() // another reader may be waiting
 	}
-	return t, false, nil, nil
+	return t, true, nil, nil
 }
 
 // notify never blocks: one signal is enough for any number of events.
@@ -169,13 +170,13 @@ func (s *Subscription) pump(stream chan<- Transition, drained chan<- struct{}) {
 	defer close(stream)
 	for {
 		s.mu.Lock()
-		t, ord := s.peek()
+		t, ord, ok := s.peek()
 		over := s.err != nil
 		s.mu.Unlock()
 		switch {
-		case t != nil:
+		case ok:
 			select {
-			case stream <- *t:
+			case stream <- t:
 				s.mu.Lock()
 				s.take(ord)
 				s.mu.Unlock()

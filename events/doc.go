@@ -12,8 +12,8 @@
 //
 // Let the events published to a hub be e(1), e(2), ... in the order of the calls of Publish, numbered by Seq. Of a
 // subscription to a key let m(1), m(2), ... be those of them that have the key; of a subscription to all keys, all.
-// Say that Subscribe fixes a number H: every event up to H was published before Subscribe returned, every event after H
-// was published after Subscribe was called.
+// Subscribe fixes a number H: the state after event H was there to be seen before Subscribe returned, and every event
+// after H is published after Subscribe was called.
 //
 //  1. Snapshot. First come events marked Snapshot, at least one: the state of every election asked for that had its newest
 //     event at or before H. None is lost. Then come events after H. An election that moved while Subscribe was at it may be

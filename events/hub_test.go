@@ -17,8 +17,9 @@ type node struct {
 	hub *events.Hub
 	seq uint64 // owned by the publishing goroutine
 
-	mu    sync.Mutex
-	state map[string]events.Transition
+	mu     sync.Mutex
+	state  map[string]events.Transition
+	before func(key string) // called when a snapshot has been taken and is about to be handed over
 }
 
 func newNode(t testing.TB, ring int) *node {
@@ -42,7 +43,11 @@ func (n *node) snapshot(key string) iter.Seq[events.Transition] {
 				now = append(now, t)
 			}
 		}
+		before := n.before
 		n.mu.Unlock()
+		if before != nil {
+			before(key)
+		}
 		for _, t := range now {
 			if !yield(t) {
 				return

@@ -19,7 +19,7 @@ const Schema = 1
 const MaxErrText = 4096
 
 type record struct {
-	V        *int       `json:"v"`
+	V        int        `json:"v"`
 	Seq      uint64     `json:"seq"`
 	Kind     string     `json:"kind"`
 	Node     string     `json:"node,omitempty"`
@@ -50,9 +50,8 @@ func (e text) Error() string { return string(e) }
 // incarnation, meta), at, err, snapshot, missed. States, reasons and kinds are written by name, At in UTC, Err as its
 // text; what is zero may be left out. It fails if a state, reason or kind has no name.
 func (t Transition) MarshalJSON() ([]byte, error) {
-	schema := Schema
 	r := record{
-		V: &schema, Seq: t.Seq, Kind: t.Kind.String(), Node: t.Node, Key: t.Key,
+		V: Schema, Seq: t.Seq, Kind: t.Kind.String(), Node: t.Node, Key: t.Key,
 		From: t.From.String(), To: t.To.String(), Reason: t.Reason.String(), Term: t.Term,
 		Snapshot: t.Snapshot, Missed: t.Missed,
 	}
@@ -78,31 +77,44 @@ func (t Transition) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON reads what MarshalJSON wrote. The input may be anything: an error says what is wrong with it, and t is
 // then unchanged. Fields it does not know are passed over. Err comes back as an error with the same text only.
 func (t *Transition) UnmarshalJSON(b []byte) error {
+	var schema struct {
+		V *int `json:"v"`
+	}
+	if err := json.Unmarshal(b, &schema); err != nil {
+		return fmt.Errorf("events: not an event: %w", err)
+	}
+	if schema.V == nil {
+		return errors.New(`events: not an event: it has no field "v"`)
+	}
+	if *schema.V != Schema {
+		return fmt.Errorf("events: the event has schema version %d, this program reads %d; use the version that wrote it",
+			*schema.V, Schema)
+	}
 	var r record
 	if err := json.Unmarshal(b, &r); err != nil {
 		return fmt.Errorf("events: not an event: %w", err)
 	}
-	if r.V == nil {
-		return errors.New(`events: not an event: it has no field "v"`)
-	}
-	if *r.V != Schema {
-		return fmt.Errorf("events: the event has schema version %d, this program reads %d; use the version that wrote it",
-			*r.V, Schema)
-	}
 	got := Transition{Seq: r.Seq, Node: r.Node, Key: r.Key, Term: r.Term, Snapshot: r.Snapshot, Missed: r.Missed}
-	faults := []error{parse(r.Kind, &got.Kind), parse(r.From, &got.From), parse(r.To, &got.To), parse(r.Reason, &got.Reason)}
+	faults := []error{
+		parse(r.Kind, &got.Kind), parse(r.From, &got.From), parse(r.To, &got.To), parse(r.Reason, &got.Reason),
+		within("node", r.Node, lease.MaxName),
+	}
 	if r.Key != "" {
 		faults = append(faults, lease.CheckKey(r.Key))
 	}
 	if r.Leader != nil {
 		got.Leader = lease.Holder(*r.Leader)
-		faults = append(faults, got.Leader.Check())
+		faults = append(faults, within("leader.name", got.Leader.Name, lease.MaxName),
+			within("leader.incarnation", got.Leader.Incarnation, lease.MaxName),
+			within("leader.meta", got.Leader.Meta, lease.MaxMeta))
+	}
+	if r.At != nil {
+		if got.At = r.At.UTC(); got.At.Year() < 0 || got.At.Year() > 9999 {
+			faults = append(faults, fmt.Errorf("at: %v is not within the years 0 to 9999 in UTC", r.At))
+		}
 	}
 	if err := errors.Join(faults...); err != nil {
 		return fmt.Errorf("events: event %d: %w", r.Seq, err)
-	}
-	if r.At != nil {
-		got.At = r.At.UTC()
 	}
 	if r.Err != nil {
 		got.Err = text(cut(*r.Err))
@@ -111,20 +123,27 @@ func (t *Transition) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// parse sets v to the value whose name is given. Names are looked for among all values, so that a name that is added to
-// another package is known here at once; what has no name of its own shares that of the last.
+// parse sets v to the value that has the name. It asks the values themselves, so that a state or reason added to fsm can be
+// read at once. 255 has no name; what has the name of 255 has none either.
 func parse[V interface {
 	~uint8
 	String() string
 }](name string, v *V) error {
-	none := V(255)
-	for i := range 256 {
-		if c := V(i); c.String() == name && name != none.String() {
+	for i := range 255 {
+		if c := V(i); c.String() == name && name != V(255).String() {
 			*v = c
 			return nil
 		}
 	}
 	return fmt.Errorf("%T has no value %q", *v, name)
+}
+
+// within returns an error if s is too long to be what it should be.
+func within(field, s string, most int) error {
+	if len(s) > most {
+		return fmt.Errorf("%s has %d bytes; at most %d are allowed", field, len(s), most)
+	}
+	return nil
 }
 
 // cut shortens s to what is written of an error, without splitting a character.

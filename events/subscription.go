@@ -143,26 +143,22 @@ func (s *Subscription) Next(ctx context.Context) (Transition, error) {
 			s.notify() // this call may have taken the signal that another waits for
 			return Transition{}, context.Cause(ctx)
 		}
-		t, ended, stream, err := s.poll()
-		switch {
-		case stream != nil:
-			select {
-			case t, ok := <-stream:
-				if ok {
-					return t, nil
-				}
-				return Transition{}, s.Err()
-			case <-ctx.Done():
-			}
-			continue
-		case t != nil:
-			return *t, nil
-		case ended:
-			return Transition{}, err
+		t, ok, stream, err := s.poll()
+		if ok || err != nil {
+			return t, err
+		}
+		signal, ended := s.signal, s.ended
+		if stream != nil {
+			signal, ended = nil, nil // they are the pump's
 		}
 		select {
-		case <-s.signal:
-		case <-s.ended:
+		case t, ok := <-stream:
+			if !ok {
+				return Transition{}, s.Err()
+			}
+			return t, nil
+		case <-signal:
+		case <-ended:
 		case <-ctx.Done():
 		}
 	}
