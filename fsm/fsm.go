@@ -225,7 +225,7 @@ func (m *Machine) releasing(in Input) Call {
 // drain is Releasing while the work has not returned.
 func (m *Machine) drain(now Instant) Call {
 	if m.renewing && (m.gone || now >= m.until) { // lost while winding down: now it is urgent
-		m.renewing, m.by = false, min(m.by, now.Add(m.timing.Grace))
+		m.renewing, m.by = false, min(m.by, now.Add(m.timing.grace()))
 	}
 	if now >= m.by {
 		m.renewing, m.overran = false, true
@@ -270,7 +270,7 @@ func (m *Machine) leave(r Reason, now Instant) {
 	case m.renewing:
 		m.by = now.Add(m.timing.Drain)
 	case m.working:
-		m.by = now.Add(m.timing.Grace)
+		m.by = now.Add(m.timing.grace())
 	default:
 		m.by, m.next = now.Add(m.timing.releaseLimit()), now
 	}

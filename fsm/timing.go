@@ -33,7 +33,7 @@ type Timing struct {
 	Jitter int
 }
 
-// Derive returns t with every zero field set from TTL, and none left negative.
+// Derive returns t with every zero field set from TTL. Deriving twice is deriving once.
 func (t Timing) Derive() Timing {
 	set := func(d *time.Duration, otherwise time.Duration) {
 		if *d == 0 {
@@ -52,7 +52,6 @@ func (t Timing) Derive() Timing {
 	if t.Jitter == 0 {
 		t.Jitter = 20
 	}
-	t.Grace, t.Drift, t.Jitter = max(t.Grace, 0), max(t.Drift, 0), max(t.Jitter, 0)
 	return t
 }
 
@@ -61,14 +60,16 @@ func (t Timing) Derive() Timing {
 // Why the drift: a leader whose clock runs 1 % slow believes that 14.85 s have passed when the store has counted 15 s
 // and granted the lease to another. Why the grace: work that is told to stop at the last moment acts on into the next
 // leader's term.
-func (t Timing) Lead() time.Duration { return t.TTL - t.drift(t.TTL) - t.Grace }
+func (t Timing) Lead() time.Duration { return t.TTL - t.drift(t.TTL) - t.grace() }
 
 // CrashFailover is the longest time from the crash of a leader to the next leader, among followers that reach the store: the
 // lease runs out, within one poll somebody asks, and within one call is answered. With a store that tells for how much longer the
 // lease is held, or that can be watched, the poll does not count.
 func (t Timing) CrashFailover() time.Duration { return t.TTL + t.drift(t.TTL) + t.Poll + t.CallTimeout }
 
-func (t Timing) drift(d time.Duration) time.Duration { return time.Duration(float64(d) * t.Drift) }
+func (t Timing) drift(d time.Duration) time.Duration { return time.Duration(float64(d) * max(t.Drift, 0)) }
+
+func (t Timing) grace() time.Duration { return max(t.Grace, 0) }
 
 // releaseLimit is how long the store may take to confirm a release, several attempts together.
 func (t Timing) releaseLimit() time.Duration { return 2 * t.CallTimeout }
