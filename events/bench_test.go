@@ -50,8 +50,8 @@ func BenchmarkPublishToNobody(b *testing.B) {
 	}
 }
 
-// One event at a time to subscribers that all wait for it: how long the publisher is held up, and how long until the last
-// subscriber has it.
+// One event at a time to subscribers that all wait for it: how long the publisher is held up, and how long until
+// the last subscriber has it.
 func BenchmarkPublishToReaders(b *testing.B) {
 	for _, n := range []int{1, 10, 1000, 10000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
@@ -95,7 +95,8 @@ func BenchmarkPublishToReaders(b *testing.B) {
 	}
 }
 
-// Events as fast as they can be published, to subscribers that never read: the relay is never idle, and nobody keeps up.
+// Events as fast as they can be published, to subscribers that never read: the relay is never idle, and nobody
+// keeps up.
 func BenchmarkPublishFlood(b *testing.B) {
 	for _, n := range []int{10, 10000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {

@@ -61,7 +61,8 @@ func (s *Subscription) waiting(key string) *item {
 	return s.wait.first
 }
 
-// catchUp queues the states now, which stand for the lost events after from up to to. It reports false if that ends s.
+// catchUp queues the states now, which stand for the lost events after from up to to. It reports false if that ends
+// s.
 func (s *Subscription) catchUp(now []*Transition, from, to uint64) bool {
 	from = max(from, s.after)
 	for _, e := range now {
@@ -108,7 +109,8 @@ func (s *Subscription) peek() (t Transition, ord uint64, ok bool) {
 	return t, i.ord, true
 }
 
-// take removes the event that peek returned. The policy may have removed it meanwhile; it was delivered all the same.
+// take removes the event that peek returned. The policy may have removed it meanwhile; it was delivered all the
+// same.
 func (s *Subscription) take(ord uint64) {
 	if s.discarded {
 		return
@@ -132,8 +134,8 @@ func (s *Subscription) take(ord uint64) {
 
 func (s *Subscription) pending() bool { return len(s.snap) > 0 || s.wait.n > 0 }
 
-// poll takes an event if one waits. The error, if there is one, is the end. If a channel has been handed out, it is the
-// only way to events, and is returned.
+// poll takes an event if one waits. The error, if there is one, is the end. If a channel has been handed out, it is
+// the only way to events, and is returned.
 func (s *Subscription) poll() (t Transition, ok bool, stream <-chan Transition, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -163,8 +165,8 @@ func (s *Subscription) notify() {
 	}
 }
 
-// pump feeds the channel. While it waits for the receiver it keeps looking at the queue, so that what is received is
-// the oldest event that the policy has kept until then.
+// pump feeds the channel. While it waits for the receiver it keeps looking at the queue, so that what is received
+// is the oldest event that the policy has kept until then.
 func (s *Subscription) pump(stream chan<- Transition, drained chan<- struct{}) {
 	defer close(drained)
 	defer close(stream)
@@ -203,7 +205,8 @@ func (s *Subscription) end(why error) {
 	}
 }
 
-// finish ends s for the reason why, unless it has ended already. What waits may still be taken only if deliver is set.
+// finish ends s for the reason why, unless it has ended already. What waits may still be taken only if deliver is
+// set.
 func (s *Subscription) finish(why error, deliver bool) {
 	s.mu.Lock()
 	s.end(why)

@@ -26,16 +26,16 @@ type Config struct {
 	// Ring is how many events the hub keeps while its relay hands them out, rounded up to a power of two, at most
 	// [MaxRing]. Zero is [DefaultRing]. A burst of more is not lost in silence: see Transition.Missed.
 	Ring int
-	// Snapshot yields the present state of every election of the node, or only of key if it is not empty: at most one
-	// Transition for each key, in any order, whose Seq is that of the newest event of that election, of any kind, or 0 if
-	// there has been none. It must reflect every event for which Publish has been called, and may reflect later ones. It is
-	// called by subscribers and by the relay, several at a time, and never by Publish. It must not wait for anything that
-	// waits for the hub, and must not call the hub. Required.
+	// Snapshot yields the present state of every election of the node, or only of key if it is not empty: at most
+	// one Transition for each key, in any order, whose Seq is that of the newest event of that election, of any
+	// kind, or 0 if there has been none. It must reflect every event for which Publish has been called, and may
+	// reflect later ones. It is called by subscribers and by the relay, several at a time, and never by Publish. It
+	// must not wait for anything that waits for the hub, and must not call the hub. Required.
 	Snapshot func(key string) iter.Seq[Transition]
 }
 
-// Hub takes the events of one node from its actor and gives them to any number of subscribers. An idle Hub is a few words
-// of memory and no goroutine: the ring and the relay exist only while there are subscribers.
+// Hub takes the events of one node from its actor and gives them to any number of subscribers. An idle Hub is a few
+// words of memory and no goroutine: the ring and the relay exist only while there are subscribers.
 //
 // Publish is for one goroutine at a time; every other method may be called from anywhere, at once.
 type Hub struct {
@@ -55,10 +55,12 @@ type Hub struct {
 func New(c Config) (*Hub, error) {
 	var faults []error
 	if c.Ring < 0 || c.Ring > MaxRing {
-		faults = append(faults, fmt.Errorf("events: Ring %d is not within 0..%d; 0 means %d", c.Ring, MaxRing, DefaultRing))
+		faults = append(faults,
+			fmt.Errorf("events: Ring %d is not within 0..%d; 0 means %d", c.Ring, MaxRing, DefaultRing))
 	}
 	if c.Snapshot == nil {
-		faults = append(faults, errors.New("events: Snapshot is nil; subscriptions begin with the present state, so say where it is"))
+		faults = append(faults,
+			errors.New("events: Snapshot is nil; subscriptions begin with the present state, say where it is"))
 	}
 	if len(faults) > 0 {
 		return nil, errors.Join(faults...)
@@ -73,17 +75,17 @@ func New(c Config) (*Hub, error) {
 	return &Hub{node: c.Node, size: size, snapshot: c.Snapshot}, nil
 }
 
-// Publish hands t to every subscriber, later and elsewhere: it never blocks, takes no lock and runs nobody's code, and its
-// cost does not depend on how many listen or how slow they are. Only one goroutine at a time may call it. Before the call, t.Seq
-// must have been set to one more than that of the event before, and Config.Snapshot must have come to reflect t.
-// A number left out may be taken for a loss; one that does not rise is a fault in the caller, and Publish panics.
-// Snapshot and Missed of t are ignored. After Close it does nothing.
+// Publish hands t to every subscriber, later and elsewhere: it never blocks, takes no lock and runs nobody's code,
+// and its cost does not depend on how many listen or how slow they are. Only one goroutine at a time may call it.
+// Before the call, t.Seq must have been set to one more than that of the event before, and Config.Snapshot must
+// have come to reflect t. A number left out may be taken for a loss; one that does not rise is a fault in the
+// caller, and Publish panics. Snapshot and Missed of t are ignored. After Close it does nothing.
 func (h *Hub) Publish(t Transition) {
 	if last := h.head.Load(); t.Seq <= last {
 		panic(fmt.Sprintf("events: event %d published after event %d; number events upward from 1", t.Seq, last))
 	}
-	// The order of these two lines is half of "no gap": a subscriber sets the relay and then reads head. So either it reads
-	// this head, and its snapshot reflects t, or its relay is seen here, and t goes through the ring.
+	// The order of these two lines is half of "no gap": a subscriber sets the relay and then reads head. So either
+	// it reads this head, and its snapshot reflects t, or its relay is seen here, and t goes through the ring.
 	h.head.Store(t.Seq)
 	r := h.relay.Load()
 	if r == nil {
@@ -95,9 +97,10 @@ func (h *Hub) Publish(t Transition) {
 	r.put(e)
 }
 
-// Subscribe begins a subscription. It lasts until ctx ends, the Subscription or the Hub is closed, or its policy ends it. The
-// first events are a snapshot of what o asks for, taken at this moment, and nothing published after it is skipped.
-// It fails with ErrClosed if the Hub is closed, with the cause of ctx if that has ended, and with every fault of o.
+// Subscribe begins a subscription. It lasts until ctx ends, the Subscription or the Hub is closed, or its policy
+// ends it. The first events are a snapshot of what o asks for, taken at this moment, and nothing published after it
+// is skipped. It fails with ErrClosed if the Hub is closed, with the cause of ctx if that has ended, and with every
+// fault of o.
 func (h *Hub) Subscribe(ctx context.Context, o Options) (*Subscription, error) {
 	if err := o.Check(); err != nil {
 		return nil, err
@@ -127,8 +130,9 @@ func (h *Hub) Subscribe(ctx context.Context, o Options) (*Subscription, error) {
 	return s, nil
 }
 
-// Events returns a sequence that subscribes when it is ranged over and unsubscribes when the loop is left. It ends when ctx ends or
-// the Hub is closed, and is empty if either is so already. Use Subscribe to learn why it ended. Events panics if o is faulty.
+// Events returns a sequence that subscribes when it is ranged over and unsubscribes when the loop is left. It ends
+// when ctx ends or the Hub is closed, and is empty if either is so already. Use Subscribe to learn why it ended.
+// Events panics if o is faulty.
 func (h *Hub) Events(ctx context.Context, o Options) iter.Seq[Transition] {
 	if err := o.Check(); err != nil {
 		panic(err)
@@ -142,8 +146,9 @@ func (h *Hub) Events(ctx context.Context, o Options) iter.Seq[Transition] {
 	}
 }
 
-// Close ends every subscription after what was published before. It returns when the relay has ended; subscribers may
-// still be reading what waits for them. Calling it again changes nothing. It must not be called by Config.Snapshot.
+// Close ends every subscription after what was published before. It returns when the relay has ended; subscribers
+// may still be reading what waits for them. Calling it again changes nothing. It must not be called by
+// Config.Snapshot.
 func (h *Hub) Close() {
 	h.mu.Lock()
 	if !h.closed {
@@ -161,8 +166,8 @@ func (h *Hub) Close() {
 	}
 }
 
-// attach makes s one of those the relay serves, starting the relay if s is the first, and fixes the event after which
-// the ring takes over from the snapshot.
+// attach makes s one of those the relay serves, starting the relay if s is the first, and fixes the event after
+// which the ring takes over from the snapshot.
 func (h *Hub) attach(s *Subscription) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()

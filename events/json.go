@@ -11,8 +11,8 @@ import (
 	"github.com/go-tenure/tenure/lease"
 )
 
-// Schema is the version of the JSON form of a Transition, in its field "v". It rises when a reader of the old form would
-// misread the new one; fields may be added without.
+// Schema is the version of the JSON form of a Transition, in its field "v". It rises when a reader of the old form
+// would misread the new one; fields may be added without.
 const Schema = 1
 
 // MaxErrText is how many bytes of an error's text are written; the rest is cut off.
@@ -46,9 +46,9 @@ type text string
 
 func (e text) Error() string { return string(e) }
 
-// MarshalJSON writes t as one object without line breaks: v, seq, kind, node, key, from, to, reason, term, leader (name,
-// incarnation, meta), at, err, snapshot, missed. States, reasons and kinds are written by name, At in UTC, Err as its
-// text; what is zero may be left out. It fails if a state, reason or kind has no name.
+// MarshalJSON writes t as one object without line breaks: v, seq, kind, node, key, from, to, reason, term, leader
+// (name, incarnation, meta), at, err, snapshot, missed. States, reasons and kinds are written by name, At in UTC,
+// Err as its text; what is zero may be left out. It fails if a state, reason or kind has no name.
 func (t Transition) MarshalJSON() ([]byte, error) {
 	r := record{
 		V: Schema, Seq: t.Seq, Kind: t.Kind.String(), Node: t.Node, Key: t.Key,
@@ -74,8 +74,8 @@ func (t Transition) MarshalJSON() ([]byte, error) {
 	return json.Marshal(r)
 }
 
-// UnmarshalJSON reads what MarshalJSON wrote. The input may be anything: an error says what is wrong with it, and t is
-// then unchanged. Fields it does not know are passed over. Err comes back as an error with the same text only.
+// UnmarshalJSON reads what MarshalJSON wrote. The input may be anything: an error says what is wrong with it, and t
+// is then unchanged. Fields it does not know are passed over. Err comes back as an error with the same text only.
 func (t *Transition) UnmarshalJSON(b []byte) error {
 	var schema struct {
 		V *int `json:"v"`
@@ -87,8 +87,8 @@ func (t *Transition) UnmarshalJSON(b []byte) error {
 		return errors.New(`events: not an event: it has no field "v"`)
 	}
 	if *schema.V != Schema {
-		return fmt.Errorf("events: the event has schema version %d, this program reads %d; use the version that wrote it",
-			*schema.V, Schema)
+		return fmt.Errorf("events: the event has schema version %d, this program reads %d; "+
+			"use the version that wrote it", *schema.V, Schema)
 	}
 	var r record
 	if err := json.Unmarshal(b, &r); err != nil {
@@ -123,8 +123,8 @@ func (t *Transition) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// parse sets v to the value that has the name. It asks the values themselves, so that a state or reason added to fsm can be
-// read at once. 255 has no name; what has the name of 255 has none either.
+// parse sets v to the value that has the name. It asks the values themselves, so that a state or reason added to
+// fsm can be read at once. 255 has no name; what has the name of 255 has none either.
 func parse[V interface {
 	~uint8
 	String() string

@@ -38,7 +38,9 @@ var forms = []struct {
 			`"at":"2026-03-01T11:00:00.000005Z","err":"lease: lost \u003c7\u003e","missed":3}`,
 	},
 	{
-		events.Transition{Seq: 3, Kind: events.Observed, Key: "billing", Leader: lease.Holder{Name: "b", Incarnation: "i"}, Term: 2},
+		events.Transition{
+			Seq: 3, Kind: events.Observed, Key: "billing", Leader: lease.Holder{Name: "b", Incarnation: "i"}, Term: 2,
+		},
 		"#3 billing: follower sees b lead, term 2",
 		"e.seq=3 e.kind=observed e.key=billing e.from=follower e.to=follower e.term=2 e.leader=b",
 		`{"v":1,"seq":3,"kind":"observed","key":"billing","from":"follower","to":"follower","reason":"none","term":2,` +
@@ -97,7 +99,9 @@ func TestAnEventThatIsWrittenIsReadBackTheSame(t *testing.T) {
 	for kind := events.Moved; kind <= events.Overrun; kind++ {
 		for state := fsm.Follower; state <= fsm.Releasing; state++ {
 			for reason := fsm.None; reason <= fsm.Abandoned; reason++ {
-				want := events.Transition{Seq: 1 << 63, Kind: kind, Key: "k", From: state, To: state, Reason: reason, Term: 1 << 63}
+				want := events.Transition{
+					Seq: 1 << 63, Kind: kind, Key: "k", From: state, To: state, Reason: reason, Term: 1 << 63,
+				}
 				raw, err := json.Marshal(want)
 				var got events.Transition
 				if err != nil || json.Unmarshal(raw, &got) != nil || got != want {
@@ -116,13 +120,15 @@ func TestALongErrorIsCutBetweenCharacters(t *testing.T) {
 		t.Errorf("got %d bytes and %v", len(raw), err)
 	}
 	odd := events.Transition{Seq: 1, Key: "k", Err: errors.New("x" + strings.Repeat("é", events.MaxErrText))}
-	if raw, err = json.Marshal(odd); err != nil || !bytes.Contains(raw, []byte("é\"")) || bytes.Contains(raw, []byte("\ufffd")) {
+	raw, err = json.Marshal(odd)
+	if err != nil || !bytes.Contains(raw, []byte("é\"")) || bytes.Contains(raw, []byte("\ufffd")) {
 		t.Errorf("a character was split: %v", err)
 	}
 }
 
 func TestAnEventWithoutANameForItsStateIsNotWritten(t *testing.T) {
-	for _, e := range []events.Transition{{Seq: 9, To: 77}, {Seq: 9, From: 77}, {Seq: 9, Reason: 77}, {Seq: 9, Kind: 77}} {
+	nameless := []events.Transition{{Seq: 9, To: 77}, {Seq: 9, From: 77}, {Seq: 9, Reason: 77}, {Seq: 9, Kind: 77}}
+	for _, e := range nameless {
 		if raw, err := json.Marshal(e); err == nil || !strings.Contains(err.Error(), "event 9 cannot be written") {
 			t.Errorf("got %s and %v", raw, err)
 		}
@@ -133,26 +139,27 @@ func TestWhatIsNoEventIsRefusedByNameOfTheFault(t *testing.T) {
 	with := func(fields string) string {
 		return `{"v":1,"seq":2,"kind":"moved","key":"k","from":"leader","to":"leader","reason":"none",` + fields + `}`
 	}
+	long := strings.Repeat("n", 254)
 	cases := map[string]string{
-		`null`:                            `it has no field "v"`,
-		`{}`:                              `it has no field "v"`,
-		`[]`:                              `not an event`,
-		`{"v":"1"}`:                       `not an event`,
-		`{"v":2,"seq":{}}`:                `schema version 2, this program reads 1; use the version that wrote it`,
-		`{"v":1,"seq":-1,"kind":"moved"}`: `not an event`,
-		`{"v":1,"seq":2}`:                 `events.Kind has no value ""`,
-		with(`"kind":"unknown kind"`):     `events.Kind has no value "unknown kind"`,
-		with(`"to":"Leader"`):             `fsm.State has no value "Leader"`,
-		with(`"from":"unknown state"`):    `fsm.State has no value "unknown state"`,
-		with(`"reason":"why"`):            `fsm.Reason has no value "why"`,
-		with(`"key":"a\u0007"`):           `byte 0x07`,
-		with(`"key":"` + strings.Repeat("k", 254) + `"`):                               `key has 254 bytes; 1 to 253 are allowed`,
-		with(`"node":"` + strings.Repeat("n", 254) + `"`):                              `node has 254 bytes; at most 253 are allowed`,
-		with(`"leader":{"name":"` + strings.Repeat("n", 254) + `"}`):                   `leader.name has 254 bytes`,
-		with(`"leader":{"name":"n","incarnation":"` + strings.Repeat("n", 254) + `"}`): `leader.incarnation has 254 bytes`,
-		with(`"leader":{"name":"n","meta":"` + strings.Repeat("n", 1025) + `"}`):       `leader.meta has 1025 bytes`,
-		with(`"at":"9999-12-31T23:59:59-01:00"`):                                       `not within the years 0 to 9999`,
-		with(`"at":"noon"`):                                                            `not an event`,
+		`null`:                                   `it has no field "v"`,
+		`{}`:                                     `it has no field "v"`,
+		`[]`:                                     `not an event`,
+		`{"v":"1"}`:                              `not an event`,
+		`{"v":2,"seq":{}}`:                       `schema version 2, this program reads 1; use the version that wrote it`,
+		`{"v":1,"seq":-1,"kind":"moved"}`:        `not an event`,
+		`{"v":1,"seq":2}`:                        `events.Kind has no value ""`,
+		with(`"kind":"unknown kind"`):            `events.Kind has no value "unknown kind"`,
+		with(`"to":"Leader"`):                    `fsm.State has no value "Leader"`,
+		with(`"from":"unknown state"`):           `fsm.State has no value "unknown state"`,
+		with(`"reason":"why"`):                   `fsm.Reason has no value "why"`,
+		with(`"key":"a\u0007"`):                  `byte 0x07`,
+		with(`"key":"` + long + `"`):             `key has 254 bytes; 1 to 253 are allowed`,
+		with(`"node":"` + long + `"`):            `node has 254 bytes; at most 253 are allowed`,
+		with(`"leader":{"name":"` + long + `"}`): `leader.name has 254 bytes`,
+		with(`"leader":{"name":"n","incarnation":"` + long + `"}`):               `leader.incarnation has 254 bytes`,
+		with(`"leader":{"name":"n","meta":"` + strings.Repeat("n", 1025) + `"}`): `leader.meta has 1025 bytes`,
+		with(`"at":"9999-12-31T23:59:59-01:00"`):                                 `not within the years 0 to 9999`,
+		with(`"at":"noon"`):                                                      `not an event`,
 	}
 	for raw, fault := range cases {
 		got := full

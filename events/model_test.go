@@ -10,8 +10,8 @@ import (
 	"github.com/go-tenure/tenure/events"
 )
 
-// model is a subscription as the documentation describes it, without any thought of speed: all events that it should
-// have seen, and which of them wait.
+// model is a subscription as the documentation describes it, without any thought of speed: all events that it
+// should have seen, and which of them wait.
 type model struct {
 	o       events.Options
 	sub     *events.Subscription

@@ -10,8 +10,8 @@ import (
 	"github.com/go-tenure/tenure/events"
 )
 
-// hold makes the relay of n stand still until release is called, by way of a subscription that takes its time over the
-// snapshot. Publishing must go on meanwhile.
+// hold makes the relay of n stand still until release is called, by way of a subscription that takes its time over
+// the snapshot. Publishing must go on meanwhile.
 func hold(t *testing.T, n *node) (release func()) {
 	t.Helper()
 	inside, proceed, done := make(chan bool), make(chan bool), make(chan bool)
@@ -90,7 +90,9 @@ func TestWhenTheHubIsOutrunTheNewestStateOfEachKeyStillArrivesAndLossesAreCounte
 		t.Errorf("%d dropped, want 13", all.Dropped())
 	}
 	got, _ = drain(t, latest)
-	if want := []seen{{10, 8, "b", true}, {11, 0, "a", true}, {20, 8, "c", false}}; !slices.Equal(summary(got[4:]), want) {
+	if want := []seen{
+		{10, 8, "b", true}, {11, 0, "a", true}, {20, 8, "c", false},
+	}; !slices.Equal(summary(got[4:]), want) {
 		t.Errorf("latest: got\n%v, want\n%v", summary(got[4:]), want)
 	}
 	if _, err := drain(t, every); !errors.Is(err, events.ErrSlow) {

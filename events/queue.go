@@ -1,15 +1,15 @@
 package events
 
-// item is one event waiting in one subscription. The event itself is shared by all subscriptions and never written to.
-// ord numbers the events that this subscription should have seen, from 1 on, so that a gap is a loss.
+// item is one event waiting in one subscription. The event itself is shared by all subscriptions and never written
+// to. ord numbers the events that this subscription should have seen, from 1 on, so that a gap is a loss.
 type item struct {
 	t          *Transition
 	ord        uint64
 	prev, next *item
 }
 
-// queue is a list of waiting events, oldest first, that can give up one from its middle. Items are reused, so that a
-// subscriber that keeps up costs no allocation.
+// queue is a list of waiting events, oldest first, that can give up one from its middle. Items are reused, so that
+// a subscriber that keeps up costs no allocation.
 type queue struct {
 	first, last *item
 	n           int

@@ -7,8 +7,8 @@ import (
 	"sync/atomic"
 )
 
-// relay carries events from one publisher to many subscriptions: a ring that the publisher writes without ever waiting, and
-// one goroutine that reads it and does the work that grows with the number of subscribers.
+// relay carries events from one publisher to many subscriptions: a ring that the publisher writes without ever
+// waiting, and one goroutine that reads it and does the work that grows with the number of subscribers.
 type relay struct {
 	hub   *Hub
 	slots []atomic.Pointer[Transition] // the event with sequence s is in slot s mod len, until it is overwritten
@@ -124,13 +124,13 @@ func (r *relay) keep(s *Subscription, ok bool) {
 	}
 }
 
-// resync is what happens when the publisher has lapped the relay: events up to the middle of the ring are given up, and
-// in their place every subscription gets the present state of the elections that moved in between, so that the newest
-// state arrives even if its event is gone.
+// resync is what happens when the publisher has lapped the relay: events up to the middle of the ring are given up,
+// and in their place every subscription gets the present state of the elections that moved in between, so that the
+// newest state arrives even if its event is gone.
 //
-// For example: a ring of 4, the relay has handed out 10, and 11 to 20 were published. 17 to 20 are still there. The relay
-// goes on with 19; an election whose newest event is 14 is delivered as a snapshot with Seq 14, one whose newest
-// is 19 or more is left to the ring.
+// For example: a ring of 4, the relay has handed out 10, and 11 to 20 were published. 17 to 20 are still there. The
+// relay goes on with 19; an election whose newest event is 14 is delivered as a snapshot with Seq 14, one whose
+// newest is 19 or more is left to the ring.
 func (r *relay) resync(end uint64) {
 	from, to := r.cursor, r.cursor+1
 	if half := uint64(len(r.slots)) / 2; end > to+half {

@@ -18,14 +18,14 @@ const (
 )
 
 // ErrSlow ends a subscription with the policy Disconnect that could not be given every event.
-var ErrSlow = errors.New("events: subscriber too slow; read faster, raise Buffer, or choose a policy that may lose events")
+var ErrSlow = errors.New("events: subscriber too slow; read faster, raise Buffer, or let events be lost")
 
 // Policy is what happens to a subscriber that does not keep up. There is no policy that makes others wait.
 type Policy uint8
 
 const (
-	// Latest keeps one waiting event for each key, the newest: whoever wants to know how things are, not how they came to
-	// be so. What waits is bounded by the number of elections on the node.
+	// Latest keeps one waiting event for each key, the newest: whoever wants to know how things are, not how they
+	// came to be so. What waits is bounded by the number of elections on the node.
 	Latest Policy = iota
 	// DropOldest keeps the newest Buffer events.
 	DropOldest
@@ -69,15 +69,18 @@ func (o Options) Check() error {
 		faults = append(faults, fmt.Errorf("events: Policy %d is not one of Latest, DropOldest, Disconnect", o.Policy))
 	}
 	if o.Policy == Latest && o.Buffer != 0 {
-		faults = append(faults, fmt.Errorf("events: Buffer is %d, but Latest keeps one event for each key; leave it 0", o.Buffer))
+		faults = append(faults,
+			fmt.Errorf("events: Buffer is %d, but Latest keeps one event for each key; leave it 0", o.Buffer))
 	} else if o.Buffer < 0 || o.Buffer > MaxBuffer {
-		faults = append(faults, fmt.Errorf("events: Buffer %d is not within 0..%d; 0 means %d", o.Buffer, MaxBuffer, DefaultBuffer))
+		faults = append(faults,
+			fmt.Errorf("events: Buffer %d is not within 0..%d; 0 means %d", o.Buffer, MaxBuffer, DefaultBuffer))
 	}
 	return errors.Join(faults...)
 }
 
-// Subscription is one subscriber's view of a Hub. Take its events through one of C, Next and All; if several are used, or
-// from several goroutines, each event goes to one of them. All methods may be called from anywhere, at once.
+// Subscription is one subscriber's view of a Hub. Take its events through one of C, Next and All; if several are
+// used, or from several goroutines, each event goes to one of them. All methods may be called from anywhere, at
+// once.
 type Subscription struct {
 	hub    *Hub
 	key    string
@@ -122,9 +125,10 @@ func newSubscription(h *Hub, o Options) *Subscription {
 	return s
 }
 
-// C returns a channel of the events, always the same one, which is closed at the end of the subscription. It is unbuffered:
-// what waits, waits under the policy. The first call starts a goroutine, which ends with the subscription; a subscription
-// that the hub has ended still has its last events to deliver: receive until the channel is closed, or Close.
+// C returns a channel of the events, always the same one, which is closed at the end of the subscription. It is
+// unbuffered: what waits, waits under the policy. The first call starts a goroutine, which ends with the
+// subscription; a subscription that the hub has ended still has its last events to deliver: receive until the
+// channel is closed, or Close.
 func (s *Subscription) C() <-chan Transition {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -135,8 +139,8 @@ func (s *Subscription) C() <-chan Transition {
 	return s.stream
 }
 
-// Next waits for the next event. At the end of the subscription it returns what Err returns. If ctx ends first it returns
-// the cause of that, takes no event, and the subscription goes on.
+// Next waits for the next event. At the end of the subscription it returns what Err returns. If ctx ends first it
+// returns the cause of that, takes no event, and the subscription goes on.
 func (s *Subscription) Next(ctx context.Context) (Transition, error) {
 	for {
 		if ctx.Err() != nil {
@@ -177,8 +181,8 @@ func (s *Subscription) All() iter.Seq[Transition] {
 	}
 }
 
-// Close ends the subscription: events that still wait are discarded, C is closed, and the goroutines that served nobody
-// else have ended when it returns. It may be called more than once.
+// Close ends the subscription: events that still wait are discarded, C is closed, and the goroutines that served
+// nobody else have ended when it returns. It may be called more than once.
 func (s *Subscription) Close() {
 	s.finish(ErrClosed, false)
 	s.mu.Lock()
@@ -189,8 +193,9 @@ func (s *Subscription) Close() {
 	}
 }
 
-// Err returns nil while the subscription lasts, and then why it ended: ErrClosed if it or its hub was closed, ErrSlow if its
-// policy ended it, or the cause of the context it was made with. Events may still wait when the hub or the policy has ended it.
+// Err returns nil while the subscription lasts, and then why it ended: ErrClosed if it or its hub was closed,
+// ErrSlow if its policy ended it, or the cause of the context it was made with. Events may still wait when the hub
+// or the policy has ended it.
 func (s *Subscription) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -204,8 +209,8 @@ func (s *Subscription) Lag() int {
 	return len(s.snap) + s.wait.n
 }
 
-// Dropped returns how many events have been lost to this subscription so far, conflated ones included. It is never less
-// than the sum of Missed over the events taken, and equal to it once none wait.
+// Dropped returns how many events have been lost to this subscription so far, conflated ones included. It is never
+// less than the sum of Missed over the events taken, and equal to it once none wait.
 func (s *Subscription) Dropped() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()

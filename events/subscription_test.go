@@ -357,10 +357,13 @@ func TestBadOptionsAreRefusedAllAtOnce(t *testing.T) {
 		o     events.Options
 		fault string
 	}{
-		{events.Options{Key: "a\n"}, "events: Key: lease: key \"a\\n\" has the byte 0x0a at position 1; printable ASCII only"},
+		{events.Options{Key: "a\n"},
+			"events: Key: lease: key \"a\\n\" has the byte 0x0a at position 1; printable ASCII only"},
 		{events.Options{Buffer: 7}, "events: Buffer is 7, but Latest keeps one event for each key; leave it 0"},
-		{events.Options{Policy: events.DropOldest, Buffer: -1}, "events: Buffer -1 is not within 0..65536; 0 means 64"},
-		{events.Options{Policy: events.Disconnect, Buffer: 1 << 17}, "events: Buffer 131072 is not within 0..65536; 0 means 64"},
+		{events.Options{Policy: events.DropOldest, Buffer: -1},
+			"events: Buffer -1 is not within 0..65536; 0 means 64"},
+		{events.Options{Policy: events.Disconnect, Buffer: 1 << 17},
+			"events: Buffer 131072 is not within 0..65536; 0 means 64"},
 		{events.Options{Policy: 3, Buffer: -2}, "events: Policy 3 is not one of Latest, DropOldest, Disconnect\n" +
 			"events: Buffer -2 is not within 0..65536; 0 means 64"},
 	}
@@ -388,7 +391,7 @@ func TestBadOptionsAreRefusedAllAtOnce(t *testing.T) {
 func TestBadConfigurationIsRefusedAllAtOnce(t *testing.T) {
 	_, err := events.New(events.Config{Ring: -1})
 	want := "events: Ring -1 is not within 0..1048576; 0 means 1024\n" +
-		"events: Snapshot is nil; subscriptions begin with the present state, so say where it is"
+		"events: Snapshot is nil; subscriptions begin with the present state, say where it is"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}

@@ -16,8 +16,8 @@ type Kind uint8
 const (
 	// Moved is a change of state, or in a snapshot the state itself.
 	Moved Kind = iota
-	// Observed is news of who leads: this node saw another holder, or saw that there is none. From and To are the state it
-	// was in then.
+	// Observed is news of who leads: this node saw another holder, or saw that there is none. From and To are the
+	// state it was in then.
 	Observed
 	// Overrun is a complaint: the work went on beyond its limit after its context had ended. From and To are equal.
 	Overrun
@@ -37,11 +37,11 @@ func (k Kind) String() string {
 
 // Transition is one thing that happened to one election on one node, as subscribers see it. It is a plain value.
 //
-// The type is comparable, but == panics if both Err hold an error of one type that cannot be compared, and it tells apart
-// two times that differ only in their location. [Transition.Equal] has neither fault.
+// The type is comparable, but == panics if both Err hold an error of one type that cannot be compared, and it tells
+// apart two times that differ only in their location. [Transition.Equal] has neither fault.
 type Transition struct {
-	// Seq numbers the events of one node, in the order in which they happened, from 1 on. In a snapshot it is the number of
-	// the last event that the state reflects; 0 if the election has not had any.
+	// Seq numbers the events of one node, in the order in which they happened, from 1 on. In a snapshot it is the
+	// number of the last event that the state reflects; 0 if the election has not had any.
 	Seq uint64
 	// Kind says what the event is; the zero Kind is a change of state.
 	Kind Kind
@@ -63,8 +63,8 @@ type Transition struct {
 	Err error
 	// Snapshot marks a state that was read, not a change that was just seen.
 	Snapshot bool
-	// Missed counts the events of this subscription that were lost between the one before and this one. It is exact, except
-	// that for a subscription to one key it may be too high after the hub itself was outrun.
+	// Missed counts the events of this subscription that were lost between the one before and this one. It is
+	// exact, except that for a subscription to one key it may be too high after the hub itself was outrun.
 	Missed uint64
 }
 
@@ -109,8 +109,8 @@ func (t Transition) String() string {
 	return b.String()
 }
 
-// LogValue returns a group of what is set: seq, key, from, to, reason, term and so on, so that a Transition may be given
-// to slog as it is. It leaves out At, because a log record has a time of its own.
+// LogValue returns a group of what is set: seq, key, from, to, reason, term and so on, so that a Transition may be
+// given to slog as it is. It leaves out At, because a log record has a time of its own.
 func (t Transition) LogValue() slog.Value {
 	a := make([]slog.Attr, 0, 12)
 	a = append(a, slog.Uint64("seq", t.Seq))
