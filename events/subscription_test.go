@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -252,42 +253,47 @@ func TestNextAndTheChannelShareTheEvents(t *testing.T) {
 		n := newNode(t, 0)
 		s := n.subscribe(events.Options{Policy: events.DropOldest})
 		next(t, s)
-		got := make(chan events.Transition)
+		got := make(chan uint64, 100)
+		var readers sync.WaitGroup
 		for range 3 {
-			go func() {
-				e, err := s.Next(t.Context())
-				if err != nil {
-					t.Error(err)
+			readers.Go(func() {
+				for {
+					e, err := s.Next(t.Context())
+					if err != nil {
+						if !errors.Is(err, events.ErrClosed) {
+							t.Errorf("Next at the end of the channel: %v, want ErrClosed", err)
+						}
+						return
+					}
+					got <- e.Seq
 				}
-				got <- e
-			}()
+			})
 		}
 		synctest.Wait() // three wait in Next before there is a channel
 		c := s.C()
 		if s.C() != c {
 			t.Error("C is not the same channel each time")
 		}
-		all := map[uint64]bool{}
-		for range 4 {
+		readers.Go(func() {
+			for e := range c {
+				got <- e.Seq
+			}
+		})
+		for range 40 {
 			n.move("a")
-			select {
-			case e := <-got:
-				all[e.Seq] = true
-			case e := <-c:
-				all[e.Seq] = true
-			}
-		}
-		for len(all) < 4 {
-			select {
-			case e := <-got:
-				all[e.Seq] = true
-			case e := <-c:
-				all[e.Seq] = true
-			}
+			synctest.Wait()
 		}
 		n.hub.Close()
-		if _, err := s.Next(t.Context()); !errors.Is(err, events.ErrClosed) {
-			t.Errorf("Next at the end of the channel: %v, want ErrClosed", err)
+		readers.Wait()
+		close(got)
+		times := map[uint64]int{}
+		for seq := range got {
+			times[seq]++
+		}
+		for seq := range n.seq {
+			if times[seq+1] != 1 {
+				t.Errorf("event %d was delivered %d times", seq+1, times[seq+1])
+			}
 		}
 	})
 }
