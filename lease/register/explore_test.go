@@ -1,0 +1,494 @@
+package register
+
+import (
+	"fmt"
+	"hash/maphash"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-tenure/tenure/lease"
+)
+
+// The exploration walks every order of events of two contenders on one key: each reads the register, gets the answer,
+// writes, gets the answer, with the clock ticking anywhere in between; requests and answers get lost, calls end early, and
+// a write that was given up may still arrive at any later time. It is the decision alone that is under test, so a
+// mutant of it can be put in its place.
+
+type phase uint8
+
+const (
+	idle    phase = iota
+	toLoad        // the request to load is on its way
+	loaded        // the register has answered; the answer is on its way
+	toStore       // the request to store is on its way
+	stored        // the register has carried it out or refused it; the answer is on its way
+)
+
+type peer struct {
+	phase    phase
+	call     Call
+	calls    int
+	sent     time.Duration // when the call began
+	asked    time.Duration // when the load began
+	sight    Sight
+	version  string // what the load found
+	found    Body
+	move     Move // what the store is to write
+	conflict bool
+
+	leading bool
+	term    lease.Term
+	until   time.Duration
+
+	late        bool // a write that the peer has given up on, and which may arrive yet
+	lateBody    Body
+	lateVersion string
+}
+
+type world struct {
+	now     time.Duration
+	body    Body
+	faults  int
+	top     lease.Term // the highest term ever written by an acquisition
+	granted uint64     // the terms that Acquire has returned
+	peers   [2]peer
+}
+
+// decision is what a mutant may replace.
+type decision struct {
+	next    func(c Call, s Sight, now Now) (Call, Move)
+	see     func(s Sight, version string, b Body, asked, now Now) Sight
+	blind   bool // the takeover ignores the version
+	sticky  bool // what was seen of older versions counts
+	unknown Step // what an unknown outcome is taken for; zero: read back
+}
+
+type setting struct {
+	calls  [2]int
+	ttl    [2]time.Duration
+	domain [2]string
+	skew   [2]time.Duration // of the clock whose name is domain
+	faults int
+}
+
+type explorer struct {
+	decision
+	setting
+	seed    maphash.Seed
+	seen    map[uint64]struct{}
+	trail   []string
+	failure string
+}
+
+// Two worlds have the same future if they have the same key: times are relative to the present, and times so long ago
+// that they make no difference are all one. So the walk ends although its time does not.
+
+type bodyKey struct {
+	nonce     [2]byte
+	term, seq uint8
+	at        int8
+}
+
+type peerKey struct {
+	phase                     phase
+	op                        Op
+	calls, writes             uint8
+	conflict, leading, late   bool
+	term, callTerm            uint8
+	sent, asked, since, until int8
+	sight, found, lateOn, on  [4]byte
+	write, lateBody           bodyKey
+	foundAt                   int8
+}
+
+type worldKey struct {
+	body    bodyKey
+	faults  int8
+	top     lease.Term
+	granted uint64
+	peers   [2]peerKey
+}
+
+const longAgo = 4 // ticks: more than any TTL
+
+func ago(now, t time.Duration) int8 { return int8(max(t-now, -longAgo)) }
+
+func (e *explorer) bodyKey(w *world, b Body) (k bodyKey) {
+	copy(k.nonce[:], b.Nonce)
+	k.term, k.seq = uint8(b.Term), uint8(b.Seq)
+	if b.Domain != "" {
+		k.at = ago(w.now, b.At-e.skew[b.Holder.Name[0]-'a'])
+	}
+	return k
+}
+
+func (e *explorer) key(w *world) worldKey {
+	k := worldKey{body: e.bodyKey(w, w.body), faults: int8(w.faults), top: w.top, granted: w.granted}
+	for i := range w.peers {
+		p, q := &w.peers[i], &k.peers[i]
+		q.phase, q.op, q.calls, q.writes = p.phase, p.call.Op, uint8(p.calls), uint8(p.call.Writes)
+		q.conflict, q.leading, q.late, q.term = p.conflict, p.leading, p.late, uint8(p.term)
+		q.callTerm = uint8(p.call.Term)
+		if p.leading {
+			q.until = ago(w.now, p.until)
+		}
+		if p.phase != idle {
+			q.sent, q.asked = ago(w.now, p.sent), ago(w.now, p.asked)
+		}
+		if p.sight.Version != "" {
+			q.since = ago(w.now, p.sight.Since)
+		}
+		copy(q.sight[:], p.sight.Version)
+		copy(q.found[:], p.version)
+		q.foundAt = e.bodyKey(w, p.found).at
+		copy(q.on[:], p.call.On)
+		copy(q.lateOn[:], p.lateVersion)
+		q.write, q.lateBody = e.bodyKey(w, p.call.Sent), e.bodyKey(w, p.lateBody)
+	}
+	return k
+}
+
+// tidy forgets what can make no difference any more.
+func (e *explorer) tidy(w *world) {
+	for i := range w.peers {
+		p := &w.peers[i]
+		if p.late && p.lateVersion != versionOf(w.body) && !e.blind { // no version ever comes back
+			p.late, p.lateBody, p.lateVersion = false, Body{}, ""
+		}
+		lease := Call{Holder: who[i], Term: p.term}
+		if v := p.sight.Version; v != versionOf(w.body) && v != p.version && !lease.Holds(p.sight.Body) && !e.sticky {
+			p.sight = Sight{}
+		}
+		if p.leading && w.now >= p.until && p.phase == idle {
+			p.leading, p.term, p.until = false, 0, 0
+		}
+		if e.decision.see == nil {
+			p.asked = 0
+		}
+	}
+}
+
+func versionOf(b Body) string {
+	if b == (Body{}) {
+		return ""
+	}
+	return b.Nonce + string([]byte{byte('0' + b.Term), byte('0' + b.Seq)})
+}
+
+func (e *explorer) at(p int, t time.Duration) Now {
+	return Now{Local: t, Domain: e.domain[p], Shared: t + e.skew[p]}
+}
+
+var (
+	who    = [2]lease.Holder{{Name: "a", Incarnation: "1"}, {Name: "b", Incarnation: "1"}}
+	nonces = [2][6]string{{"a0", "a1", "a2", "a3", "a4", "a5"}, {"b0", "b1", "b2", "b3", "b4", "b5"}}
+)
+
+// walk visits w and all worlds that can follow it, until a rule is broken.
+func (e *explorer) walk(w world, event string) {
+	if e.failure != "" {
+		return
+	}
+	if len(e.seen) == 5_000_000 {
+		e.broken("the world is too large to be walked to its end")
+		return
+	}
+	e.tidy(&w)
+	key := maphash.Comparable(e.seed, e.key(&w))
+	if _, ok := e.seen[key]; ok {
+		return
+	}
+	e.seen[key] = struct{}{}
+	e.trail = append(e.trail, event)
+	defer func() { e.trail = e.trail[:len(e.trail)-1] }()
+	if w.leads(0) && w.leads(1) {
+		e.broken("both lead")
+		return
+	}
+	next := w
+	next.now++
+	e.walk(next, "tick")
+	for p := range w.peers {
+		e.peerEvents(w, p)
+	}
+}
+
+func (w *world) leads(p int) bool { return w.peers[p].leading && w.now < w.peers[p].until }
+
+func (e *explorer) broken(rule string) {
+	if e.failure == "" {
+		e.failure = rule + " after: " + strings.Join(e.trail, ", ")
+	}
+}
+
+// peerEvents walks on with everything that can happen to peer p next.
+func (e *explorer) peerEvents(w world, p int) {
+	me := &w.peers[p]
+	name := who[p].Name
+	if me.late {
+		next := w
+		next.peers[p].late = false
+		e.apply(&next, me.lateBody, me.lateVersion)
+		e.walk(next, name+" late write arrives")
+	}
+	switch me.phase {
+	case idle:
+		if me.calls == e.calls[p] {
+			return
+		}
+		if !w.leads(p) {
+			e.begin(w, p, Call{Op: Acquire, Holder: who[p], TTL: e.ttl[p]})
+			return
+		}
+		e.begin(w, p, Call{Op: Renew, Holder: who[p], Term: me.term, TTL: e.ttl[p]})
+		e.begin(w, p, Call{Op: Release, Holder: who[p], Term: me.term})
+	case toLoad:
+		next := w
+		n := &next.peers[p]
+		n.phase, n.version, n.found = loaded, versionOf(w.body), w.body
+		e.walk(next, name+" load reads "+n.version)
+		e.end(w, p, name+" gives up loading")
+	case loaded:
+		me.sight = e.look(me.sight, me.version, me.found, e.at(p, me.asked), e.at(p, w.now))
+		e.decide(w, p, name+" load answered")
+	case toStore:
+		next := w
+		next.peers[p].conflict = !e.apply(&next, me.move.Body, me.move.Version)
+		next.peers[p].phase = stored
+		e.walk(next, fmt.Sprintf("%s store of %s on %q conflict=%v", name, versionOf(me.move.Body), me.move.Version,
+			next.peers[p].conflict))
+		if w.faults > 0 {
+			next = w
+			next.faults--
+			e.unsure(next, p, name+" store request lost")
+			if !me.late {
+				n := &next.peers[p]
+				n.late, n.lateBody, n.lateVersion = true, me.move.Body, me.move.Version
+				e.unsure(next, p, name+" store request delayed")
+			}
+		}
+	case stored:
+		if me.conflict {
+			next := w
+			next.peers[p].phase, next.peers[p].asked = toLoad, w.now
+			e.walk(next, name+" told of the conflict")
+		} else {
+			next := w
+			n := &next.peers[p]
+			n.sight = e.look(n.sight, versionOf(me.move.Body), me.move.Body, e.at(p, w.now), e.at(p, w.now))
+			e.done(next, p, me.move.Body, name+" told of success")
+		}
+		if w.faults > 0 {
+			w.faults--
+			e.unsure(w, p, name+" store answer lost")
+		}
+	}
+}
+
+func (e *explorer) look(s Sight, version string, b Body, asked, now Now) Sight {
+	if e.see != nil {
+		return e.see(s, version, b, asked, now)
+	}
+	return s.See(version, b, now)
+}
+
+// apply carries a write out at the register, or refuses it.
+func (e *explorer) apply(w *world, b Body, on string) bool {
+	acquisition := !b.Holder.IsZero() && b.Seq == 0 && b.Nonce != w.body.Nonce
+	if versionOf(w.body) != on && !(e.blind && acquisition) {
+		return false
+	}
+	if acquisition && b.Term <= w.top {
+		e.broken(fmt.Sprintf("term %d was written after term %d", b.Term, w.top))
+	}
+	if acquisition {
+		w.top = b.Term
+	}
+	w.body = b
+	return true
+}
+
+func (e *explorer) begin(w world, p int, c Call) {
+	me := &w.peers[p]
+	c.Nonce = nonces[p][me.calls]
+	me.calls++
+	me.call, me.sent, me.asked = c, w.now, w.now
+	me.leading = c.Op == Renew // a holder that releases, or stands anew, has stopped
+	if c.Op != Acquire && c.Holds(me.sight.Body) {
+		e.decide(w, p, who[p].Name+" begins to "+c.Op.String()+" unseen")
+		return
+	}
+	me.phase = toLoad
+	e.walk(w, who[p].Name+" begins to "+c.Op.String())
+}
+
+func (e *explorer) decide(w world, p int, event string) {
+	me := &w.peers[p]
+	me.call, me.move = e.next(me.call, me.sight, e.at(p, w.now))
+	switch me.move.Step {
+	case Write:
+		me.phase = toStore
+		e.walk(w, event)
+	case Done:
+		e.done(w, p, me.move.Body, event+": it is our own")
+	case Refused:
+		mine := w.body.Holder.Is(who[p]) && (me.call.Op != Acquire && w.body.Term == me.call.Term ||
+			me.call.Op == Acquire && w.body.Nonce == me.call.Nonce)
+		if mine {
+			e.trail = append(e.trail, event)
+			e.broken("refused its own lease")
+		}
+		me.leading = false
+		e.end(w, p, event+": refused")
+	default:
+		e.end(w, p, event+": gives up")
+	}
+}
+
+func (e *explorer) unsure(w world, p int, event string) {
+	switch e.unknown {
+	case Done:
+		e.done(w, p, w.peers[p].move.Body, event+", taken for success")
+	default:
+		w.peers[p].phase, w.peers[p].asked = toLoad, w.now
+		e.walk(w, event)
+	}
+}
+
+func (e *explorer) done(w world, p int, b Body, event string) {
+	me := &w.peers[p]
+	switch me.call.Op {
+	case Acquire:
+		if w.granted&(1<<b.Term) != 0 {
+			e.trail = append(e.trail, event)
+			e.broken(fmt.Sprintf("term %d was granted twice", b.Term))
+		}
+		w.granted |= 1 << b.Term
+		me.leading, me.term, me.until = true, b.Term, me.sent+e.ttl[p]
+	case Renew:
+		me.until = max(me.until, me.sent+e.ttl[p])
+	}
+	e.end(w, p, event)
+}
+
+func (e *explorer) end(w world, p int, event string) {
+	me := &w.peers[p]
+	me.phase, me.call, me.move, me.found, me.version, me.conflict = idle, Call{}, Move{}, Body{}, "", false
+	me.sent, me.asked = 0, 0
+	if !me.leading {
+		me.term, me.until = 0, 0
+	}
+	e.walk(w, event)
+}
+
+func explore(d decision, s setting) (worlds int, failure string) {
+	if d.next == nil {
+		d.next = Call.Next
+	}
+	e := &explorer{decision: d, setting: s, seed: maphash.MakeSeed(), seen: map[uint64]struct{}{}}
+	e.walk(world{faults: s.faults}, "start")
+	return len(e.seen), e.failure
+}
+
+// settings are the small worlds that are walked: two hosts without a common clock, two processes of one host, and two
+// hosts that both have a clock of their own, far apart.
+var settings = map[string]setting{
+	"two hosts": {calls: [2]int{2, 2}, ttl: [2]time.Duration{3, 2}, faults: 1},
+	"one host": {calls: [2]int{2, 1}, ttl: [2]time.Duration{3, 2}, faults: 1,
+		domain: [2]string{"boot", "boot"}},
+	"clocks apart": {calls: [2]int{2, 1}, ttl: [2]time.Duration{3, 2}, faults: 1,
+		domain: [2]string{"boot 1", "boot 2"}, skew: [2]time.Duration{0, 10}},
+}
+
+func TestNoOrderOfEventsGivesTwoHoldersOrARepeatedTerm(t *testing.T) {
+	for name, s := range settings {
+		t.Run(name, func(t *testing.T) {
+			start := time.Now()
+			worlds, failure := explore(decision{}, s)
+			if failure != "" {
+				t.Fatal(failure)
+			}
+			t.Logf("%d worlds in %v", worlds, time.Since(start))
+			if worlds < 10_000 {
+				t.Fatalf("only %d worlds were walked; the exploration has become too small to mean anything", worlds)
+			}
+		})
+	}
+}
+
+// Every mutant is the decision with one known mistake. If the exploration does not find it, the exploration is broken.
+var mutants = map[string]struct {
+	in string // the setting that shows it
+	decision
+}{
+	"takes over at first sight": {"two hosts", decision{next: func(c Call, s Sight, now Now) (Call, Move) {
+		s.Since = -100
+		return c.Next(s, now)
+	}}},
+	"judges by the timestamp of another clock": {"clocks apart", decision{next: func(c Call, s Sight, now Now) (Call, Move) {
+		s.Body.Domain = now.Domain
+		return c.Next(s, now)
+	}}},
+	"waits its own TTL, not the holder's": {"two hosts", decision{next: func(c Call, s Sight, now Now) (Call, Move) {
+		s.Body.TTL = min(c.TTL, s.Body.TTL)
+		return c.Next(s, now)
+	}}},
+	"counts from before it looked": {"two hosts", decision{see: func(s Sight, v string, b Body, asked, _ Now) Sight {
+		return s.See(v, b, asked)
+	}}},
+	"counts from the first sight of the holder": {"two hosts", decision{sticky: true, see: func(s Sight, v string, b Body, _, now Now) Sight {
+		next := s.See(v, b, now)
+		if s.Body.Holder == b.Holder && s.Body.Term == b.Term {
+			next.Since = s.Since
+		}
+		return next
+	}}},
+	"takes a conflict for a refusal": {"two hosts", decision{next: func(c Call, s Sight, now Now) (Call, Move) {
+		if c.Writes > 0 {
+			return c, Move{Step: Refused}
+		}
+		return c.Next(s, now)
+	}}},
+	"takes an unknown outcome for success": {"two hosts", decision{unknown: Done}},
+	"takes over without a condition":       {"two hosts", decision{blind: true}},
+	"deletes the record on release": {"two hosts", decision{next: func(c Call, s Sight, now Now) (Call, Move) {
+		c, move := c.Next(s, now)
+		if c.Op == Release && move.Step == Write {
+			move.Body = Body{}
+		}
+		return c, move
+	}}},
+	"renews without changing the record": {"two hosts", decision{next: func(c Call, s Sight, now Now) (Call, Move) {
+		c, move := c.Next(s, now)
+		if c.Op == Renew && move.Step == Write {
+			move.Body.Seq, move.Body.Nonce = s.Body.Seq, s.Body.Nonce
+		}
+		return c, move
+	}}},
+	"keeps the term when it acquires again": {"two hosts", decision{next: func(c Call, s Sight, now Now) (Call, Move) {
+		c, move := c.Next(s, now)
+		if c.Op == Acquire && move.Step == Write && s.Body.Holder.Is(c.Holder) {
+			move.Body.Term = s.Body.Term
+		}
+		return c, move
+	}}},
+	"knows its own write by the holder only": {"one host", decision{next: func(c Call, s Sight, now Now) (Call, Move) {
+		if c.Writes > 0 && s.Body.Holder.Is(c.Holder) && s.Body.Term == c.Sent.Term {
+			return c, Move{Step: Done, Body: s.Body}
+		}
+		return c.Next(s, now)
+	}}},
+}
+
+func TestTheExplorationFindsEveryKnownMistake(t *testing.T) {
+	for name, d := range mutants {
+		t.Run(name, func(t *testing.T) {
+			worlds, failure := explore(d.decision, settings[d.in])
+			if failure == "" {
+				t.Fatalf("the exploration of %d worlds does not see the difference", worlds)
+			}
+			t.Log(failure)
+		})
+	}
+}
