@@ -93,6 +93,7 @@ func lateRequests(s *scene) {
 	for _, next := range []lease.Holder{s.holder("other"), h} {
 		l := s.grant(s.a, s.key(), h, s.long)
 		f := &Faulty{Manager: s.a, Clock: s.c.Clock, Plan: func(Call) Fault { return Fault{Kind: LateRequest, Delay: time.Hour} }}
+		s.Cleanup(f.Heal)
 		ctx, cancel := context.WithCancel(s.Context())
 		cancel()
 		renew, release := f.Renew(ctx, l, s.long), f.Release(ctx, l) // on their way

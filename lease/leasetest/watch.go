@@ -147,35 +147,37 @@ func watchStops(s *scene) {
 	anew.hearsGrant(l)
 }
 
-// churn has the lease on key change hands until what it returns is called.
-func (s *scene) churn(key string) (stop func()) {
-	quit, ended := make(chan struct{}), make(chan struct{})
+// churn has the lease on key change hands a few times, in a goroutine of its own, whenever more is called, until stop is.
+// In between it rests, so that virtual time can pass.
+func (s *scene) churn(key string) (more, stop func()) {
+	kick, ended := make(chan struct{}, 1), make(chan struct{})
 	h := s.holder("churn")
 	go func() {
 		defer close(ended)
-		for {
-			select {
-			case <-quit:
-				return
-			default:
+		for range kick {
+			for range 5 {
+				l, err := s.b.Acquire(s.Context(), key, h, s.long)
+				if err == nil {
+					err = s.b.Release(s.Context(), l)
+				}
+				if err != nil && s.Context().Err() == nil {
+					s.Errorf("one holder alone takes and releases %q: %v; want nil", key, err)
+				}
 			}
-			l, err := s.b.Acquire(s.Context(), key, h, s.long)
-			if err == nil {
-				err = s.b.Release(s.Context(), l)
-			}
-			if err != nil && s.Context().Err() == nil {
-				s.Errorf("one holder alone takes and releases %q: %v; want nil", key, err)
-				return
-			}
-			runtime.Gosched()
 		}
 	}()
+	more = func() {
+		select {
+		case kick <- struct{}{}:
+		default:
+		}
+	}
 	stop = sync.OnceFunc(func() {
-		close(quit)
+		close(kick)
 		<-ended
 	})
 	s.Cleanup(stop)
-	return stop
+	return more, stop
 }
 
 func watchStopWaits(s *scene) {
@@ -183,15 +185,22 @@ func watchStopWaits(s *scene) {
 		return
 	}
 	key := s.key()
-	quiet := s.churn(key)
+	more, quiet := s.churn(key)
 	for range 20 {
 		l, stop := s.listen(key)
-		if !s.eventually(func() bool { return l.count() > 1 }) {
-			s.Fatalf("Watch(%q) told %d times while the lease changed hands all the time; want more", key, l.count())
-		}
+		s.busy(l, 2, more)
+		more()
 		together(2, func(int) { stop() })
 	}
 	quiet()
+}
+
+// busy waits until l has been told n times, while the lease changes hands.
+func (s *scene) busy(l *listener, n int, more func()) {
+	s.Helper()
+	if !s.eventually(func() bool { more(); return l.count() >= n }) {
+		s.Fatalf("Watch(%q) told %d times while the lease changed hands all the time; want %d", l.key, l.count(), n)
+	}
 }
 
 func watchInOrder(s *scene) {
@@ -201,11 +210,8 @@ func watchInOrder(s *scene) {
 	key := s.key()
 	l, _ := s.listen(key)
 	for range 10 {
-		quiet := s.churn(key)
-		more := l.count() + 3
-		if !s.eventually(func() bool { return l.count() >= more }) {
-			s.Fatalf("Watch(%q) told %d times while the lease changed hands all the time; want %d", key, l.count(), more)
-		}
+		more, quiet := s.churn(key)
+		s.busy(l, l.count()+3, more)
 		quiet()
 		newest := s.grant(s.a, key, s.holder("newest"), s.long)
 		l.hearsGrant(newest)
