@@ -52,10 +52,10 @@ func BenchmarkRenewal(b *testing.B) {
 			stop := a.lead(elections, false)
 			time.Sleep(settle)
 			runtime.GC()
-			n, used, mem := a.writes(), cpuTime(b), memory()
+			n, used, mem := a.writes(), cpuTime(b), memStats()
 			time.Sleep(window)
 			cpu += float64((cpuTime(b) - used).Microseconds())
-			after := memory()
+			after := memStats()
 			bytes += float64(after.TotalAlloc - mem.TotalAlloc)
 			allocs += float64(after.Mallocs - mem.Mallocs)
 			renewals += float64(a.writes() - n)
@@ -82,7 +82,7 @@ func live() float64 {
 	return float64(samples[0].Value.Uint64()) + float64(samples[1].Value.Uint64())
 }
 
-func memory() runtime.MemStats {
+func memStats() runtime.MemStats {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m

@@ -23,6 +23,7 @@ type peer struct {
 // peers are measured one after the other by every benchmark.
 var peers = []peer{
 	{"client-go", openClientGo},
+	{"tenure", openOwn},
 }
 
 // An arena is a store in memory and what stands for its leases.
