@@ -1,0 +1,90 @@
+package simulate
+
+import (
+	"fmt"
+	"time"
+)
+
+// Play plays one scenario and returns its trace. It is deterministic: the same scenario makes the same trace.
+// The error names every fault of s.
+func Play(s Scenario) (*Trace, error) {
+	if err := s.Check(); err != nil {
+		return nil, err
+	}
+	t := &Trace{Scenario: s.complete()}
+	w := &world{trace: t}
+	w.start(t.Scenario)
+	w.run()
+	t.Digest, t.Violation = w.digest, w.check.violation
+	return t, nil
+}
+
+// Campaign is a range of seeds, each of which is planned with [Plan] and played. The zero value of a field is given with it.
+type Campaign struct {
+	// Base is what all schedules have in common; its Seed and Faults are replaced by those of each seed.
+	Base Scenario
+	// First is the first seed.
+	First uint64
+	// Seeds is how many there are; 0: 10 000.
+	Seeds int
+	// Twice is how many seeds of a hundred are played twice, to prove that they play the same. 0: 5.
+	Twice int
+	// Progress, if given, is called after every few thousand schedules. Returning false ends the campaign.
+	Progress func(Result) bool
+}
+
+// Result is how far a campaign has come.
+type Result struct {
+	Schedules int
+	Events    int
+	Steps     int           // of machines
+	Simulated time.Duration // all nodes together
+	Digest    uint64        // of all digests
+	// Failed is the scenario of the first seed that violated an invariant, with the violation; nil if none did.
+	Failed    *Scenario
+	Violation Violation
+	Coverage  Coverage
+}
+
+// Run plays the campaign until it is over or a schedule violates an invariant. The error names every fault of c.Base, or a
+// seed that did not play the same way twice.
+func (c Campaign) Run() (Result, error) {
+	var r Result
+	if err := c.Base.Check(); err != nil {
+		return r, err
+	}
+	if c.Seeds == 0 {
+		c.Seeds = 10_000
+	}
+	if c.Twice == 0 {
+		c.Twice = 5
+	}
+	w := &world{}
+	for i := range c.Seeds {
+		seed := c.First + uint64(i)
+		s := Plan(c.Base, seed)
+		w.start(s)
+		w.run()
+		r.Schedules++
+		r.Events += w.events
+		r.Steps += w.steps
+		r.Simulated += s.End * time.Duration(s.Nodes)
+		r.Digest = r.Digest*0x9e3779b97f4a7c15 + w.digest
+		r.Coverage = w.check.seen
+		if v := w.check.violation; v.Rule != "" && !v.Beyond {
+			r.Failed, r.Violation = &s, v
+			return r, nil
+		}
+		if once := w.digest; i%100 < c.Twice {
+			w.start(s)
+			if w.run(); w.digest != once {
+				return r, fmt.Errorf("simulate: seed %d played with digest %x and then %x; something in it is not deterministic",
+					seed, once, w.digest)
+			}
+		}
+		if c.Progress != nil && i%4096 == 4095 && !c.Progress(r) {
+			break
+		}
+	}
+	return r, nil
+}

@@ -1,0 +1,256 @@
+package simulate
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/go-tenure/tenure/fsm"
+)
+
+// Violation is the first thing in a schedule that must not happen. The zero Violation is none.
+type Violation struct {
+	Rule string        // "R1" to "R13", "fence", "live", "loss", "load", "Zeno" or "table"
+	At   time.Duration // true time
+	Text string
+	// Beyond: the schedule has faults that are outside of the promise, so this is to be expected.
+	Beyond bool
+}
+
+// String says what was violated and when; it is empty if nothing was.
+func (v Violation) String() string {
+	if v.Rule == "" {
+		return ""
+	}
+	s := fmt.Sprintf("%s at %v: %s", v.Rule, v.At.Round(time.Microsecond), v.Text)
+	if v.Beyond {
+		s += " (outside of the promise)"
+	}
+	return s
+}
+
+// checker watches a world and knows nothing that an omniscient observer could not see.
+type checker struct {
+	timing    fsm.Timing // of every node; machines point to it
+	violation Violation
+	beyond    bool
+	hit       [64]int8 // which node a fault with the target TheLeader has hit, by its number
+	left      [MaxNodes]fsm.Reason
+	greatest  uint64 // term whose work has begun
+	accepted  uint64 // greatest term that the fenced resource has seen
+	void      uint64 // terms up to this were taken away by a person or a faulty store: outside of the promise
+	alone     bool   // no fault, or a single lost, failed or doubled request
+	calls     [MaxNodes]uint64
+	seen      Coverage
+}
+
+func (c *checker) start(w *world) {
+	seen := c.seen
+	*c = checker{timing: w.sc.Timing, seen: seen}
+	c.alone = len(w.sc.Faults) == 0
+	if len(w.sc.Faults) == 1 {
+		switch w.sc.Faults[0].Kind {
+		case LoseCall, LoseAnswer, FailBefore, FailAfter, TwiceBack:
+			c.alone = true
+		}
+	}
+	for _, f := range w.sc.Faults {
+		c.beyond = c.beyond || shapes[f.Kind].beyondPact
+		if f.Kind == Drift {
+			half := ppm(max(w.sc.Timing.Drift, 0)) / 2
+			c.beyond = c.beyond || int64(f.By) > half || -int64(f.By) > half
+		}
+	}
+}
+
+func (c *checker) fail(w *world, rule, format string, args ...any) {
+	if c.violation.Rule != "" {
+		return
+	}
+	c.violation = Violation{Rule: rule, At: time.Duration(w.now), Text: fmt.Sprintf(format, args...), Beyond: c.beyond}
+	w.log(Entry{Node: -1, Kind: Violated, Text: c.violation.String()})
+}
+
+// legal[from][reason] is the state that the move leads to, plus 1; 0 if there is no such move.
+var legal = func() (t [4][32]fsm.State) {
+	for _, m := range fsm.Moves() {
+		t[m.From][m.Reason] = m.To + 1
+	}
+	return t
+}()
+
+// stepped checks one step of the machine of node i, from was by in to what it is now, asking for call.
+func (c *checker) stepped(w *world, i uint8, was *fsm.Machine, in fsm.Input, call fsm.Call) {
+	n := &w.nodes[i]
+	m := &n.machine
+	from, to := was.State(), m.State()
+	if from != to {
+		if legal[from][m.Reason()] != to+1 {
+			c.fail(w, "table", "n%d moved from %v to %v for %v", i, from, to, m.Reason())
+		}
+		c.seen.move(from, m.Reason())
+		if to == fsm.Releasing {
+			c.left[i] = m.Reason()
+		}
+	}
+	if to == fsm.Leader && from == fsm.Leader && in.Now >= was.Until() {
+		c.fail(w, "R2", "n%d leads on at %v of its clock although its time was up at %v", i, time.Duration(in.Now), time.Duration(was.Until()))
+	}
+	if to >= fsm.Leader && m.Until() != was.Until() {
+		c.deadline(w, i, in)
+	}
+	if from == fsm.Leader && to != fsm.Leader && in.Kind == fsm.Unknown && in.Now < was.Until() {
+		c.fail(w, "R12", "n%d gave up for one unusable answer with %v left", i, was.Until().Sub(in.Now))
+	}
+	if from == fsm.Leader && to != fsm.Leader && c.alone && !w.quiet {
+		if r := m.Reason(); r == fsm.Expired || r == fsm.Lost {
+			c.fail(w, "loss", "n%d lost its lease (%v) within the budget of faults", i, r)
+		}
+	}
+	if op, number := was.Awaits(); from == fsm.Leader && in.Kind == fsm.Refused && op == fsm.Renew && number == in.Call && to == fsm.Leader {
+		c.fail(w, "R3", "n%d leads on although its renewal was refused", i)
+	}
+	switch call.Op {
+	case fsm.Acquire:
+		if n.work.running {
+			c.fail(w, "R9", "n%d stands while its work of term %d runs", i, n.work.term)
+		}
+	case fsm.Release:
+		if n.work.running && n.work.term == uint64(call.Term) {
+			c.fail(w, "R8", "n%d releases term %d while its work runs", i, call.Term)
+		}
+	}
+	c.seen.step(from, in.Kind)
+}
+
+// deadline checks a deadline that has just been set: it must leave the work its grace before the store may give the
+// lease to another, in true time.
+func (c *checker) deadline(w *world, i uint8, in fsm.Input) {
+	n, s := &w.nodes[i], &w.store
+	if in.Kind != fsm.Granted {
+		c.fail(w, "R1", "n%d moved its deadline on %v", i, in.Kind)
+		return
+	}
+	if c.beyond || s.holder != i+1 || s.inc != n.inc || s.term != uint64(n.machine.Term()) {
+		return
+	}
+	until := w.when(n, n.machine.Until()) + int64(max(c.timing.Grace, 0))
+	expires := w.now + (s.expires-s.clock(w.now))*1e6/(1e6+s.rate)
+	if until > expires+int64(time.Microsecond) && until > w.now+int64(max(c.timing.Grace, 0)) {
+		c.fail(w, "R1", "n%d believes in its lease, with the grace, until %v; the store ends it at %v",
+			i, time.Duration(until), time.Duration(expires))
+	}
+}
+
+// acts reports whether the work of n is in force and within the promise: somebody who sees two of these sees a fault.
+func (w *world) acts(n *node) bool {
+	return n.up && n.work.running && !n.work.tainted && (n.paused <= w.now || w.local(n) < n.machine.Until())
+}
+
+// began checks that the work of node i may begin.
+func (c *checker) began(w *world, i uint8) {
+	n := &w.nodes[i]
+	term := n.work.term
+	n.work.tainted = term <= c.void
+	for j := range w.sc.Nodes {
+		if o := &w.nodes[j]; j != int(i) && w.acts(o) && w.acts(n) {
+			c.fail(w, "R1", "n%d begins to work under term %d while n%d works under term %d", i, term, j, o.work.term)
+		}
+	}
+	if term <= c.greatest && !n.work.tainted {
+		c.fail(w, "R4", "n%d leads under term %d after term %d", i, term, c.greatest)
+	}
+	c.greatest = max(c.greatest, term)
+	if w.quiet {
+		c.seen.recovered(w)
+	}
+	c.write(w, i)
+}
+
+// write has the work of node i write to a resource that refuses smaller terms than it has seen.
+func (c *checker) write(w *world, i uint8) {
+	n := &w.nodes[i]
+	kind := Wrote
+	if n.work.term < c.accepted {
+		kind = Barred
+		if w.acts(n) && n.machine.State() == fsm.Leader && !c.beyond {
+			c.fail(w, "fence", "the resource refuses n%d, which leads under term %d", i, n.work.term)
+		}
+	}
+	c.accepted = max(c.accepted, n.work.term)
+	if w.trace != nil {
+		w.log(Entry{Node: int8(i), Kind: kind, Term: n.machine.Term()})
+	}
+}
+
+// carried checks what the store has just done with it.
+func (c *checker) carried(w *world, it item, was record, answer fsm.Kind) {
+	if answer != fsm.Granted {
+		return
+	}
+	for j := range w.sc.Nodes {
+		o := &w.nodes[j]
+		switch {
+		case it.op == fsm.Acquire && j != int(it.node) && w.acts(o):
+			c.fail(w, "R1", "the store grants term %d to n%d while n%d works under term %d", w.store.term, it.node, j, o.work.term)
+		case it.op == fsm.Release && o.up && o.work.running && o.work.term == it.term:
+			c.fail(w, "R8", "term %d is released while n%d works under it", it.term, j)
+		}
+	}
+	if it.op == fsm.Acquire && w.store.term <= was.term {
+		c.fail(w, "R4", "the store grants term %d after term %d", w.store.term, was.term)
+	}
+}
+
+// pausing takes note that node i stands still until then. If its deadline passes meanwhile, or its work had been told to stop, what it
+// does afterwards is outside of the promise; only the fence is proof against it.
+func (c *checker) pausing(w *world, i uint8, until int64) {
+	n := &w.nodes[i]
+	if n.up && n.work.running && (n.work.told || w.when(n, n.machine.Until()) <= until) {
+		n.work.tainted = true
+	}
+}
+
+// broken takes note that a person, or a fault of the store, has taken the lease away from whoever has it.
+func (c *checker) broken(w *world) {
+	c.void = max(c.void, w.store.term)
+	for i := range w.sc.Nodes {
+		w.nodes[i].work.tainted = true
+	}
+}
+
+func (c *checker) met(k FaultKind) { c.seen.faults |= 1 << k }
+
+// end checks what can only be told when the schedule is over.
+func (c *checker) end(w *world) {
+	if c.violation.Rule != "" {
+		return
+	}
+	if w.quiet && !c.beyond {
+		c.leaderless(w)
+	}
+	budget := 40 + 4*uint64(w.sc.End/w.sc.Timing.Retry)
+	for i := range w.sc.Nodes {
+		if w.nodes[i].calls > budget {
+			c.fail(w, "load", "n%d sent %d requests in %v", i, w.nodes[i].calls, w.sc.End)
+		}
+	}
+}
+
+// leaderless fails unless every node has a reason to wait beyond the end of the schedule.
+func (c *checker) leaderless(w *world) {
+	for i := range w.sc.Nodes {
+		if w.nodes[i].up && w.nodes[i].machine.State() == fsm.Leader {
+			return
+		}
+	}
+	for i := range w.sc.Nodes {
+		n := &w.nodes[i]
+		rests := c.left[i] == fsm.Finished || c.left[i] == fsm.HandedOver || c.left[i] == fsm.Resigned
+		if n.up && !(rests && n.machine.State() == fsm.Follower && n.machine.Wake() != fsm.Never) && !n.work.running {
+			c.fail(w, "live", "nobody leads %v after the cluster was healed; n%d is %v (%v)",
+				w.sc.End-w.sc.Heal, i, n.machine.State(), n.machine.Reason())
+			return
+		}
+	}
+}
+

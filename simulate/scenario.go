@@ -1,0 +1,195 @@
+package simulate
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-tenure/tenure/fsm"
+)
+
+// MaxNodes is the largest Scenario.Nodes.
+const MaxNodes = 16
+
+// StoreKind is what the store of a scenario is like.
+type StoreKind uint8
+
+const (
+	// Expiring is a store that lets leases run out by a clock of its own.
+	Expiring StoreKind = iota
+	// Register is a store that only offers compare-and-swap, under the algorithm of package lease/register.
+	Register
+
+	storeKinds = iota
+)
+
+var storeNames = [storeKinds]string{"expiring", "register"}
+
+// String returns the store's name as it stands in a script.
+func (k StoreKind) String() string {
+	if int(k) < storeKinds {
+		return storeNames[k]
+	}
+	return "unknown store"
+}
+
+// Scenario is everything that decides a schedule: the same Scenario makes the same trace, byte for byte, on any
+// machine. The zero value of a field is given with it.
+type Scenario struct {
+	Nodes  int        // how many stand; 0: 3
+	Timing fsm.Timing // of every node; zero fields as in fsm.Timing, a zero TTL is 15 s
+	Store  StoreKind
+	Watch  bool   // the store can be watched
+	Seed   uint64 // of every length of time and order that no fault decides
+	// Heal is when faults end and the cluster is given time to recover, End is when the schedule ends. 0: 90 s and 120 s with a
+	// TTL of 15 s, in proportion otherwise.
+	Heal, End time.Duration
+	Faults    []Fault
+}
+
+// complete returns s with its defaults filled in.
+func (s Scenario) complete() Scenario {
+	if s.Nodes == 0 {
+		s.Nodes = 3
+	}
+	if s.Timing.TTL == 0 {
+		s.Timing.TTL = 15 * time.Second
+	}
+	s.Timing = s.Timing.Derive()
+	if s.Heal == 0 {
+		s.Heal = 6 * s.Timing.TTL
+	}
+	if s.End == 0 {
+		s.End = s.Heal + 2*s.Timing.TTL
+	}
+	return s
+}
+
+// Check returns an error that names every fault of s.
+func (s Scenario) Check() error {
+	var faults []error
+	if s.Nodes < 0 || s.Nodes > MaxNodes {
+		faults = append(faults, fmt.Errorf("simulate: %d nodes; 1 to %d can be simulated", s.Nodes, MaxNodes))
+	}
+	s = s.complete()
+	if err := s.Timing.Check(); err != nil {
+		faults = append(faults, err)
+	}
+	if s.Heal < 0 || s.End <= s.Heal {
+		faults = append(faults, fmt.Errorf("simulate: heal at %v, end at %v; give 0 <= heal < end", s.Heal, s.End))
+	}
+	for _, f := range s.Faults {
+		if int(f.Target) >= s.Nodes {
+			faults = append(faults, fmt.Errorf("simulate: %q: there is no node n%d among %d", f, f.Target, s.Nodes))
+		}
+		if f.At < 0 || f.For < 0 || f.By < 0 && f.Kind != Drift {
+			faults = append(faults, fmt.Errorf("simulate: %q: negative time", f))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// String returns s as a script that [Parse] reads back.
+func (s Scenario) String() string {
+	var b strings.Builder
+	s = s.complete()
+	t := s.Timing
+	fmt.Fprintf(&b, "tenure scenario 1\nnodes %d\nstore %s\nwatch %v\nseed %d\n", s.Nodes, s.Store, s.Watch, s.Seed)
+	fmt.Fprintf(&b, "ttl %v\nrenew %v\nretry %v\ncall-timeout %v\ngrace %v\ndrain %v\npoll %v\ndrift %d\njitter %d\n",
+		t.TTL, t.Renew, t.Retry, t.CallTimeout, t.Grace, t.Drain, t.Poll, ppm(t.Drift), t.Jitter)
+	fmt.Fprintf(&b, "heal %v\nend %v\n", s.Heal, s.End)
+	for _, f := range s.Faults {
+		fmt.Fprintln(&b, f)
+	}
+	return b.String()
+}
+
+func ppm(ratio float64) int64 { return int64(ratio*1e6 + 0.5) }
+
+// Parse reads a script: a first line "tenure scenario 1", then settings and faults, one a line; empty lines and
+// lines that begin with # are skipped. Every fault of the script is reported with its line.
+func Parse(r io.Reader) (Scenario, error) {
+	var s Scenario
+	var faults []error
+	lines := bufio.NewScanner(r)
+	for number, begun := 1, false; lines.Scan(); number++ {
+		line := strings.TrimSpace(lines.Text())
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		if !begun {
+			if line != "tenure scenario 1" {
+				return s, fmt.Errorf("simulate: line %d: %q; a script of this version begins with \"tenure scenario 1\"", number, line)
+			}
+			begun = true
+			continue
+		}
+		if err := s.set(line); err != nil {
+			faults = append(faults, fmt.Errorf("line %d: %w", number, err))
+		}
+	}
+	if err := lines.Err(); err != nil {
+		faults = append(faults, err)
+	}
+	if len(faults) == 0 {
+		faults = append(faults, s.Check())
+	}
+	return s, errors.Join(faults...)
+}
+
+// set takes in one line of a script.
+func (s *Scenario) set(line string) error {
+	name, value, _ := strings.Cut(line, " ")
+	lengths := map[string]*time.Duration{
+		"ttl": &s.Timing.TTL, "renew": &s.Timing.Renew, "retry": &s.Timing.Retry, "call-timeout": &s.Timing.CallTimeout,
+		"grace": &s.Timing.Grace, "drain": &s.Timing.Drain, "poll": &s.Timing.Poll, "heal": &s.Heal, "end": &s.End,
+	}
+	var err error
+	switch name {
+	case "nodes":
+		s.Nodes, err = strconv.Atoi(value)
+	case "seed":
+		s.Seed, err = strconv.ParseUint(value, 10, 64)
+	case "watch":
+		s.Watch, err = strconv.ParseBool(value)
+	case "jitter":
+		s.Timing.Jitter, err = strconv.Atoi(value)
+		if s.Timing.Jitter == 0 {
+			s.Timing.Jitter = -1
+		}
+	case "drift":
+		var n int64
+		n, err = strconv.ParseInt(value, 10, 32)
+		if s.Timing.Drift = float64(n) / 1e6; n == 0 {
+			s.Timing.Drift = -1
+		}
+	case "store":
+		for k := range StoreKind(storeKinds) {
+			if storeNames[k] == value {
+				s.Store = k
+				return nil
+			}
+		}
+		return fmt.Errorf("simulate: unknown store %q; known are %s", value, strings.Join(storeNames[:], ", "))
+	default:
+		d := lengths[name]
+		if d == nil {
+			f, err := ParseFault(line)
+			if err == nil {
+				s.Faults = append(s.Faults, f)
+			}
+			return err
+		}
+		if *d, err = time.ParseDuration(value); err == nil && *d == 0 && name == "grace" {
+			*d = -1
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("simulate: %s: %q cannot be read: %w", name, value, err)
+	}
+	return nil
+}
