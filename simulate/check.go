@@ -160,9 +160,6 @@ func (c *checker) began(w *world, i uint8) {
 		c.fail(w, "R4", "n%d leads under term %d after term %d", i, term, c.greatest)
 	}
 	c.greatest = max(c.greatest, term)
-	if w.quiet {
-		c.seen.recovered(w)
-	}
 	c.write(w, i)
 }
 
@@ -253,4 +250,3 @@ func (c *checker) leaderless(w *world) {
 		}
 	}
 }
-
