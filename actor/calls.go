@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/go-tenure/tenure/events"
 	"github.com/go-tenure/tenure/fsm"
 	"github.com/go-tenure/tenure/lease"
 )
@@ -29,7 +28,34 @@ type queue struct {
 	head int
 }
 
-func (q *queue) push(j job) { q.jobs = append(q.jobs, j) }
+func (q *queue) push(j job) {
+	if len(q.jobs) == cap(q.jobs) {
+		q.sweep()
+	}
+	q.jobs = append(q.jobs, j)
+}
+
+// sweep makes room. It drops calls that are no longer awaited, so that the queue holds one call of each election at
+// most, however long the store stands still.
+func (q *queue) sweep() {
+	kept := q.jobs[:0]
+	for _, j := range q.jobs[q.head:] {
+		if j.wanted() {
+			kept = append(kept, j)
+		}
+	}
+	clear(q.jobs[len(kept):])
+	if 2*len(kept) > cap(kept) {
+		kept = append(make([]job, 0, 2*cap(kept)), kept...)
+	}
+	q.jobs, q.head = kept, 0
+}
+
+// wanted reports whether it is of use to do j.
+func (j *job) wanted() bool {
+	_, awaited := j.c.machine.Awaits()
+	return j.do != nil || j.call.Number == 0 || j.call.Number == awaited
+}
 
 func (q *queue) pop() (j job, ok bool) {
 	if q.head == len(q.jobs) {
@@ -50,20 +76,37 @@ func (n *Node) call(c *Campaign, call fsm.Call) {
 	}
 	j := job{c: c, call: call, ttl: c.machine.Timing().TTL, deadline: n.now.Add(call.Timeout)}
 	switch {
+	case call.Op == fsm.Acquire:
+		n.wait(j)
 	case n.busy < n.config.MaxCalls:
 		n.start(j)
-	case call.Op == fsm.Acquire:
-		n.patient.push(j)
 	default:
 		n.urgent.push(j)
 	}
 }
 
+// wait has j done when its turn has come. It leaves a quarter of the calls to renewals and releases: a follower that
+// asks a store in vain must not cost a leader its lease.
+func (n *Node) wait(j job) {
+	if n.busy < n.patience() {
+		n.start(j)
+	} else {
+		n.patient.push(j)
+	}
+}
+
+// patience is how many calls may be under way when one begins that can wait.
+func (n *Node) patience() int { return n.config.MaxCalls - n.config.MaxCalls/4 }
+
 // start begins j on a goroutine of its own. The context of an awaited call is ended by giveUp.
 func (n *Node) start(j job) {
 	n.busy++
 	if j.do != nil {
-		go func() { n.mail.post(j.do()) }()
+		go func() {
+			if m := j.do(); !n.mail.post(m) && m.stop != nil {
+				m.stop() // the node has given up waiting and is gone
+			}
+		}()
 		return
 	}
 	j.c.out++
@@ -87,16 +130,6 @@ type callContext struct {
 
 // Deadline returns when the answer will be of no more use.
 func (c callContext) Deadline() (time.Time, bool) { return c.deadline, true }
-
-// giveUp ends the context of a call whose answer the machine no longer awaits.
-func (n *Node) giveUp(c *Campaign, was *fsm.Machine) {
-	_, before := was.Awaits()
-	_, after := c.machine.Awaits()
-	if before != 0 && before != after && c.cancel != nil {
-		c.cancel()
-		c.cancel = nil
-	}
-}
 
 // perform makes the call and reports. It runs on a goroutine of its own.
 func (n *Node) perform(ctx context.Context, cancel func(), j job) {
@@ -132,14 +165,13 @@ func (n *Node) perform(ctx context.Context, cancel func(), j job) {
 func (n *Node) next() {
 	for n.busy < n.config.MaxCalls {
 		j, ok := n.urgent.pop()
-		if !ok {
+		if !ok && n.busy < n.patience() {
 			j, ok = n.patient.pop()
 		}
 		if !ok {
 			return
 		}
-		_, awaited := j.c.machine.Awaits()
-		if j.do != nil || j.call.Number == 0 || j.call.Number == awaited {
+		if j.wanted() {
 			n.start(j)
 		}
 	}
@@ -150,7 +182,9 @@ func (n *Node) answered(m *message) {
 	c := m.c
 	if m.took >= 0 { // it was made
 		n.busy--
-		c.out--
+		if c.out--; c.out == 0 && c.closed {
+			delete(n.left, c)
+		}
 		if n.config.Hooks.Called != nil {
 			n.config.Hooks.Called(c.key, m.op, m.took, m.err)
 		}
@@ -171,25 +205,19 @@ func (n *Node) answered(m *message) {
 		c.cancel = nil
 		n.complain(c, in, m.err)
 	}
-	n.step(c, in, m.err)
-	if refused && !c.closed {
+	switch n.step(c, in, m.err); {
+	case c.closed:
+		in.Now = n.now
+		if _, call := c.machine.Step(in); call.Op != fsm.NoCall { // granted too late: hand it back (R10)
+			n.call(c, call)
+		}
+	case refused:
 		n.observe(c, record)
 		if c.watch == unwatched { // the store is there again; perhaps it can be watched now
 			n.watchKey(c)
 		}
 	}
 	n.next()
-}
-
-// who tells the machine whose record it is.
-func (n *Node) who(r lease.Record) fsm.Who {
-	switch {
-	case r.Vacant():
-		return fsm.Nobody
-	case r.Holder.Is(n.holder):
-		return fsm.Us
-	}
-	return fsm.Other
 }
 
 // complain keeps the store's error for Status and logs a fault once, until the store is of use again.
@@ -207,93 +235,4 @@ func (n *Node) complain(c *Campaign, in fsm.Input, err error) {
 		c.told = true
 		n.log.Warn("store gave no usable answer", "key", c.key, "call", in.Op.String(), "permanent", in.Permanent, "err", err)
 	}
-}
-
-// observe takes note of who leads, while it is not this node.
-func (n *Node) observe(c *Campaign, r lease.Record) {
-	var leader *lease.Holder
-	if !r.Vacant() && !r.Holder.Is(n.holder) {
-		if n.known == nil || *n.known != r.Holder {
-			h := r.Holder
-			n.known = &h
-		}
-		leader = n.known
-	}
-	old := c.status.leader.Load()
-	if c.machine.State() == fsm.Leader || r.Term < c.machine.Term() || leader == old || leader != nil && old != nil && *leader == *old {
-		return
-	}
-	n.seq++
-	c.status.write(&c.machine, n.seq, c.status.at.Load(), leader)
-	t := n.event(c, events.Observed)
-	n.log.Info("leader observed", "key", c.key, "leader", t.Leader.String(), "term", t.Term)
-	n.publish(t)
-}
-
-// watchKey begins to watch the key of c, if the store can.
-func (n *Node) watchKey(c *Campaign) {
-	w, ok := n.config.Manager.(lease.Watcher)
-	if !ok || n.stopping || c.machine.Done() {
-		return
-	}
-	c.watch = asked
-	n.other(job{c: c, do: func() message {
-		stop, err := w.Watch(c.key, func(r lease.Record) {
-			if c.news.Swap(&r) == nil {
-				n.mail.post(message{what: changed, c: c})
-			}
-		})
-		return message{what: watchBegan, c: c, stop: stop, err: err}
-	}})
-}
-
-// unwatch ends the watch of an election that is over.
-func (n *Node) unwatch(c *Campaign) {
-	stop := c.stopWatch
-	c.watch, c.stopWatch = unwatching, nil
-	n.other(job{c: c, do: func() message {
-		stop()
-		return message{what: watchEnded, c: c}
-	}})
-}
-
-func (n *Node) other(j job) {
-	if n.busy < n.config.MaxCalls {
-		n.start(j)
-	} else {
-		n.patient.push(j)
-	}
-}
-
-// watching takes in that a watch has begun or ended.
-func (n *Node) watching(m *message) {
-	c := m.c
-	n.busy--
-	switch {
-	case m.what == watchEnded:
-		c.watch = unwatched
-	case m.err != nil:
-		c.watch = unwatched
-		if !c.watchTold {
-			c.watchTold = true
-			n.log.Warn("store cannot be watched; polling goes on", "key", c.key, "err", m.err)
-		}
-	default:
-		c.watch, c.stopWatch, c.watchTold = watched, m.stop, false
-	}
-	n.next()
-}
-
-// changed takes in what the watch has shown.
-func (n *Node) changed(c *Campaign) {
-	r := c.news.Swap(nil)
-	if r == nil || c.closed {
-		return
-	}
-	var err error
-	if c.machine.State() == fsm.Leader && !r.Holder.Is(n.holder) {
-		err = &lease.LostError{Lease: lease.Lease{Key: c.key, Holder: n.holder, Term: c.machine.Term()}, Record: *r}
-	}
-	n.step(c, fsm.Input{Kind: fsm.Seen, Who: n.who(*r), Term: r.Term, Remaining: r.Remaining}, err)
-	n.observe(c, *r)
 }

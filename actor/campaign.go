@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/go-tenure/tenure/events"
 	"github.com/go-tenure/tenure/fsm"
@@ -23,12 +24,15 @@ type Campaign struct {
 	extra     *extra // nil for an election that is only announced
 	cancel    func() // ends the context of the awaited call
 	stopWatch func()
-	place     int32 // in the heap, from 1 on; 0: not in it
-	out       uint8 // calls that have not returned
+	place     int32         // in the heap, from 1 on; 0: not in it
+	asked     atomic.Uint32 // a bit for each fsm.Kind that somebody asks for and the actor has not read yet
+	out       uint8         // calls that have not returned
 	watch     watching
 	working   bool // the work has begun and has not been reported as Drained
 	told      bool // the store's fault has been logged
 	watchTold bool // the fault of the watch has been logged
+	added     bool // the actor knows it
+	over      bool // nothing runs any more but calls that do not return
 	closed    bool
 }
 
@@ -40,7 +44,8 @@ type extra struct {
 	beatNext fsm.Instant // when the one after the running one is due
 	beating  bool
 	stopBeat func()
-	err      error // why the election has ended, if not on request
+	err      error         // why the election has ended, if not on request
+	unfit    time.Duration // what TTLFunc returned last that could not be used
 }
 
 type watching uint8
@@ -55,35 +60,59 @@ const (
 // Key returns what the election is about.
 func (c *Campaign) Key() string { return c.key }
 
-// Resign makes this node stop leading, if it does; see [fsm.Resign]. It returns before that has happened. ErrStopped if the
-// node has ended.
+// Resign makes this node stop leading, if it does; see [fsm.Resign]. It returns before that has happened. ErrStopped if
+// the election or the node has ended.
 func (c *Campaign) Resign() error { return c.ask(fsm.Resign) }
 
-// HandOver makes this node stop leading, if it does, and stand back until another has led or two TTLs have passed. It returns
-// before that has happened. ErrStopped if the node has ended.
+// HandOver makes this node stop leading, if it does, and stand back until another has led or two TTLs have passed. It
+// returns before that has happened. ErrStopped if the election or the node has ended.
 func (c *Campaign) HandOver() error { return c.ask(fsm.HandOver) }
 
-// Pause makes this node stop leading, if it does, and not stand until Resume. It returns before that has happened. Pausing
-// twice is pausing once. ErrStopped if the node has ended.
+// Pause makes this node stop leading, if it does, and not stand until Resume. It returns before that has happened.
+// Pausing twice is pausing once. ErrStopped if the election or the node has ended.
 func (c *Campaign) Pause() error { return c.ask(fsm.Pause) }
 
-// Resume ends a Pause: the node stands at once. ErrStopped if the node has ended.
+// Resume ends a Pause: the node stands at once. ErrStopped if the election or the
+// node has ended.
 func (c *Campaign) Resume() error { return c.ask(fsm.Resume) }
 
 // Withdraw ends the election for this node: it stops leading, releases the lease and goes on with its other elections.
-// It returns before that has happened; see Done. Withdrawing twice is withdrawing once. ErrStopped if the node has ended.
+// It returns before that has happened; see Done. Withdrawing twice is withdrawing once. ErrStopped if the
+// election or the node has ended.
 func (c *Campaign) Withdraw() error { return c.ask(fsm.Stop) }
 
 func (c *Campaign) ask(k fsm.Kind) error {
-	if !c.node.mail.post(message{what: requested, request: k, c: c}) {
+	asked := c.asked.Load()
+	for !c.asked.CompareAndSwap(asked, with(asked, k)) {
+		asked = c.asked.Load()
+	}
+	told := c.node.mail.open() // with asked > 0 a message is under way that brings this too
+	if asked == 0 {
+		told = c.node.mail.post(message{what: requested, c: c})
+	}
+	if !told || c.done.Load() == &closedChan {
 		return fmt.Errorf("actor: %s %q: %w", k, c.key, ErrStopped)
 	}
 	return nil
 }
 
-// Check returns nil while this node leads, and otherwise an ErrNotLeading that says who does. It reads no more than the clock and
-// a few words of memory, and turns at the deadline of the lease, whatever else is going on. By the time the caller acts the answer may
-// have changed: what must not go wrong is guarded by the term. The context is not used.
+// pausedLast is the bit that says that of Pause and Resume the former was asked for later.
+const pausedLast = 1 << 31
+
+// with returns asked with k asked for as well.
+func with(asked uint32, k fsm.Kind) uint32 {
+	switch k {
+	case fsm.Pause:
+		asked |= pausedLast
+	case fsm.Resume:
+		asked &^= pausedLast
+	}
+	return asked | 1<<k
+}
+
+// Check returns nil while this node leads, and otherwise an ErrNotLeading that says who does. It reads no more than the
+// clock and a few words of memory, and turns at the deadline of the lease, whatever else is going on. By the time the
+// caller acts the answer may have changed: what must not go wrong is guarded by the term. The context is not used.
 func (c *Campaign) Check(context.Context) error {
 	if st := c.Status(); !st.Leading {
 		if st.Leader.IsZero() || st.Leader.Is(c.node.holder) {
@@ -97,22 +126,38 @@ func (c *Campaign) Check(context.Context) error {
 // IsLeader is Check under the name that gocron's Elector asks for.
 func (c *Campaign) IsLeader(ctx context.Context) error { return c.Check(ctx) }
 
-// Wait returns nil once the election has been in state s, at once if it is now. It returns the cause of ctx if that ends before, and
-// ErrStopped if the node ends before.
+// Wait returns nil once the election has been in state s, at once if it is now. It returns the cause of ctx if that
+// ends before, and ErrStopped if the election or the node ends before.
 func (c *Campaign) Wait(ctx context.Context, s fsm.State) error {
 	sub, err := c.node.Subscribe(ctx, events.Options{Key: c.key, Policy: events.DropOldest})
 	if err == nil {
 		defer sub.Close()
-		for t := range sub.All() {
-			if t.To == s {
-				return nil
-			}
+		if c.await(sub, s) {
+			return nil
 		}
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	return fmt.Errorf("actor: wait for %s of %q: %w", s, c.key, ErrStopped)
+}
+
+// await reports whether sub tells of s before it ends, or else of the last event of an election that has ended.
+func (c *Campaign) await(sub *events.Subscription, s fsm.State) bool {
+	for done, last := c.Done(), uint64(0); ; {
+		select {
+		case t, ok := <-sub.C():
+			if !ok || t.To == s {
+				return ok
+			}
+			last = t.Seq
+		case <-done:
+			done = nil
+		}
+		if done == nil && last >= c.status.seq.Load() {
+			return false
+		}
+	}
 }
 
 var closedChan = func() chan struct{} { c := make(chan struct{}); close(c); return c }()

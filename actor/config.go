@@ -20,17 +20,20 @@ import (
 
 // Config describes a Node. The zero Config is a node that competes with nobody: see Manager.
 type Config struct {
-	// Name is what people call this process: 1 to lease.MaxName bytes of printable ASCII. Empty: the host's name, the process
-	// id and four random letters. Two processes of one name never both lead, but make hard reading.
+	// Name is what people call this process: 1 to lease.MaxName bytes of printable ASCII. Empty: the host's name, the
+	// process id and four random letters. Two processes of one name never both lead, but make hard reading.
 	Name string
 	// Meta is text for observers, published while leading, such as an address; at most lease.MaxMeta bytes.
 	Meta string
-	// Manager is the store. Nil: one in the memory of this process, of this node's own, which warns that it reaches no other.
+	// Manager is the store. Nil: one in the memory of this process, of this node's own, which warns that it reaches no
+	// other.
 	Manager lease.Manager
 	// Clock is the time. Nil: the real one. Only Now, AfterFunc and Stop of it are used. Its wall clock and monotonic
 	// clock may disagree: if the wall clock has moved further, the host has slept, and the greater length counts.
 	Clock clock.Clock
-	// Logger gets one record per change: changes of leadership at Info, the moves of a follower that stands in vain at Debug. Nil: none.
+	// Logger gets one record per change: changes of leadership at Info, the moves of a follower that stands in vain at
+	// Debug. Nil: none. Its handler is called on the node's one goroutine: one that blocks keeps every election of the
+	// node waiting.
 	Logger *slog.Logger
 	// Hooks are told what happens, for metrics.
 	Hooks Hooks
@@ -51,7 +54,7 @@ type Config struct {
 // Hooks are functions to be told what happens. Nil ones are not called. They are called on the node's one goroutine,
 // so they must return at once and must not call the node; hand over to a metrics library, count, no more.
 type Hooks struct {
-	// Called is told of each call to the store that was answered or given up: how long it took, and with what outcome.
+	// Called is told of each call to the store when it has returned, in time or not: how long it took, with what outcome.
 	Called func(key string, op fsm.Op, took time.Duration, err error)
 	// Moved is told of each event just before subscribers are.
 	Moved func(events.Transition)
@@ -65,21 +68,21 @@ type Election struct {
 	Key string
 	// TTL is the length of the lease. 0: Timing.TTL, or else 15 s. Different nodes may use different lengths.
 	TTL time.Duration
-	// TTLFunc, if given, is asked for the length of each lease before it is applied for; TTL is the first. It is called on the
-	// node's one goroutine and must return at once. A length that does not fit is logged and not used.
+	// TTLFunc, if given, is asked for the length of each lease before it is applied for; TTL is the first. It is called on
+	// the node's one goroutine and must return at once. A length that does not fit is logged and not used.
 	TTLFunc func() time.Duration
 	// Timing sets single lengths of time; those that are zero derive from the TTL.
 	Timing fsm.Timing
-	// Lead is the work, called for each tenure on a goroutine of its own. Its context ends when leadership does; context.Cause
-	// is then an *[Ended]. It should return promptly, within Timing.Grace at the latest: until it has, the lease is not released
-	// and the node does not stand again. When it returns nil the node stands again after one poll, so that others get their
-	// chance; after an error after a wait that grows; after [ErrOver] never again. Nil: leadership is only announced,
-	// through Status, Check and events.
+	// Lead is the work, called for each tenure on a goroutine of its own. Its context ends when leadership does;
+	// context.Cause is then an *[Ended]. It should return promptly, within Timing.Grace at the latest: until it has, the
+	// lease is not released and the node does not stand again. When it returns nil the node stands again after one poll,
+	// so that others get their chance; after an error after a wait that grows; after [ErrOver] never again. Nil:
+	// leadership is only announced, through Status, Check and events.
 	Lead func(ctx context.Context, t *Tenure) error
 	// Heartbeat, if given, is called every HeartbeatEvery from the start of the election to its end, leading or not,
 	// never twice at once. Its context ends with the election. An error ends the election; see [Campaign.Err].
 	Heartbeat      func(ctx context.Context, leading bool) error
-	HeartbeatEvery time.Duration // 0: 30 s
+	HeartbeatEvery time.Duration // 0: 30 s; at least 1 ms
 	// Paused adds the election paused: it does not stand until it is resumed.
 	Paused bool
 }
@@ -88,7 +91,8 @@ type Election struct {
 // Topshelf.Leader calculates, and fits where poll is the longer by far. It panics unless 0 < renew < poll.
 func MeanTTL(renew, poll time.Duration) time.Duration {
 	if renew <= 0 || poll <= renew {
-		panic(fmt.Sprintf("actor: MeanTTL(%v, %v): give two intervals, the first more than 0 and less than the second", renew, poll))
+		panic(fmt.Sprintf("actor: MeanTTL(%v, %v): give two intervals, the first more than 0 and less than the second",
+			renew, poll))
 	}
 	return renew + (poll-renew)/2
 }
@@ -96,6 +100,7 @@ func MeanTTL(renew, poll time.Duration) time.Duration {
 const (
 	defaultTTL       = 15 * time.Second
 	defaultHeartbeat = 30 * time.Second
+	minHeartbeat     = time.Millisecond
 	defaultCalls     = 256
 	defaultElections = 1 << 20
 	defaultJoin      = 5 * time.Second
@@ -185,8 +190,9 @@ func (e *Election) check(m lease.Manager) error {
 	if err != nil {
 		err = fmt.Errorf("actor: election %q: %w", e.Key, err)
 	}
-	if e.HeartbeatEvery < 0 {
-		err = errors.Join(err, fmt.Errorf("actor: election %q: HeartbeatEvery %v must not be negative", e.Key, e.HeartbeatEvery))
+	if every := e.HeartbeatEvery; every != 0 && every < minHeartbeat {
+		err = errors.Join(err,
+			fmt.Errorf("actor: election %q: HeartbeatEvery %v must be at least %v", e.Key, every, minHeartbeat))
 	}
 	if e.HeartbeatEvery > 0 && e.Heartbeat == nil {
 		err = errors.Join(err, fmt.Errorf("actor: election %q: HeartbeatEvery without Heartbeat", e.Key))

@@ -1,8 +1,8 @@
 // Package actor runs elections: a [Node] stands in any number of them, runs the work of those it leads for exactly as
 // long as the lease is truly held, and publishes every change.
 //
-// A node is one goroutine, the one that calls [Node.Run], with one mailbox, one heap of deadlines and one timer. It owns
-// an [fsm.Machine] per election, which decides, and does what the machines ask for:
+// A node is one goroutine, the one that calls [Node.Run], with one mailbox, one heap of deadlines and one timer. It
+// owns an [fsm.Machine] per election, which decides, and does what the machines ask for:
 //
 //	             requests, answers, news, returns, ticks
 //	                            |
@@ -14,16 +14,17 @@
 //	            (bounded, one awaited per election)   leave Leader: end its context
 //	                                                  every move: publish an event
 //
-// No call to the store, no work and no callback but [Hooks] and Election.TTLFunc ever runs on that goroutine, so nothing
-// of theirs can keep a deadline waiting.
+// No call to the store, no work and no callback but [Hooks], Election.TTLFunc and the handler of Config.Logger ever
+// runs on that goroutine, so nothing else can keep a deadline waiting. [Tenure.Leading] and [Campaign.Check] do without
+// it.
 //
 // # Work
 //
-// Election.Lead runs only while the node leads. Its context ends the moment leadership does, locally, before anything is
-// asked of the store; [context.Cause] of it is an [*Ended]. The lease is released after the work has returned and not before, so
-// work that is slow to return delays the next leader, and work that does not return keeps this node out of the election. Leading may
-// be asked at any time with [Tenure.Leading], which looks at the clock and so is right even when this process was
-// stopped for a while and its timers are late.
+// Election.Lead runs only while the node leads. Its context ends the moment leadership does, locally, before anything
+// is asked of the store; [context.Cause] of it is an [*Ended]. The lease is released after the work has returned and
+// not before, so work that is slow to return delays the next leader, and work that does not return keeps this node out
+// of the election. Leading may be asked at any time with [Tenure.Leading], which looks at the clock and so is right
+// even when this process was stopped for a while and its timers are late.
 //
 // # What is not promised
 //
@@ -40,9 +41,9 @@
 //
 // # Rejected
 //
-// A goroutine per election: 4 to 7 KB each. A timer per store call: the machine's own time limit wakes the actor, which then
-// ends the call's context. Calls to the store from the actor: one that hangs makes it deaf. A Stop method beside the context of
-// Run: two ways to end, and one of them always forgotten. Callbacks on election and loss: a callback cannot be made to
-// return; a context can be watched. Recovering from a panic of the work: nobody knows what state it left behind; let
-// the process end and the lease run out.
+// A goroutine per election: 4 to 7 KB each. A timer per store call: the machine's own time limit wakes the actor, which
+// then ends the call's context. Calls to the store from the actor: one that hangs makes it deaf. A Stop method beside
+// the context of Run: two ways to end, and one of them always forgotten. Callbacks on election and loss: a callback
+// cannot be made to return; a context can be watched. Recovering from a panic of the work: nobody knows what state it
+// left behind; let the process end and the lease run out.
 package actor

@@ -9,10 +9,11 @@ import (
 )
 
 var (
-	// ErrOver is what work returns, itself or wrapped, to say that the election is over for this node: it does not stand again.
-	// Wrapped, the whole error is the election's; see [Campaign.Err].
+	// ErrOver is what work returns, itself or wrapped, to say that the election is over for this node: it does not stand
+	// again. Wrapped, the whole error is the election's; see [Campaign.Err].
 	ErrOver = errors.New("actor: the election is over")
-	// ErrNotLeading is what [Campaign.Check] returns, wrapped, when this node does not lead. Do not do what only the leader may do.
+	// ErrNotLeading is what [Campaign.Check] returns, wrapped, when this node does not lead. Do not do what only the
+	// leader may do.
 	ErrNotLeading = errors.New("actor: not leading")
 	// ErrRan is what a second Run returns: a Node runs once. Make another.
 	ErrRan = errors.New("actor: a node runs once; make another")

@@ -14,7 +14,8 @@ import (
 // stall is how late the actor may be before it is called wedged.
 const stall = 10 * time.Second
 
-// Serve is Run, for supervisors that ask for this name, such as suture. A node runs once: a supervisor must not restart it.
+// Serve is Run, for supervisors that ask for this name, such as suture. A node runs once: a supervisor must not restart
+// it.
 func (n *Node) Serve(ctx context.Context) error { return n.Run(ctx) }
 
 // Start is Run, for managers that ask for this name, such as controller-runtime's.
@@ -26,8 +27,10 @@ func (n *Node) NeedLeaderElection() bool { return false }
 // Healthz returns an error if the node does not do its duty although it should: its one goroutine is late by more than
 // 10 s. It is nil before Run and while following. The request is not used.
 func (n *Node) Healthz(*http.Request) error {
-	if late := n.clock.now().Sub(fsm.Instant(n.due.Load())); n.due.Load() != int64(fsm.Never) && late > stall {
-		return fmt.Errorf("actor: the node has been stuck for %v; look at what its Hooks and TTLFunc do", late.Round(time.Second))
+	due := fsm.Instant(n.due.Load())
+	if late := n.clock.now().Sub(due); due != fsm.Never && late > stall {
+		return fmt.Errorf("actor: the node has been stuck for %v; look at what its Hooks, TTLFunc and Logger do",
+			late.Round(time.Second))
 	}
 	return nil
 }
@@ -38,7 +41,8 @@ func (n *Node) Livez() http.Handler {
 }
 
 // Readyz answers 200 while Run runs, leading or not, and 503 before and after. Readiness must not depend on leading: a
-// rolling update that waits for the new process to lead waits for the old one to stop, which waits for the new one to be ready.
+// rolling update that waits for the new process to lead waits for the old one to stop, which waits for the new one to
+// be ready.
 func (n *Node) Readyz() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		n.mu.Lock()
@@ -55,7 +59,8 @@ func (n *Node) Readyz() http.Handler {
 	})
 }
 
-// Leaderz answers 200 while this node leads and 503 otherwise, with the [Status] as JSON: for load balancers and people.
+// Leaderz answers 200 while this node leads and 503 otherwise, with the [Status] as JSON: for load balancers and
+// people.
 func (c *Campaign) Leaderz() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		st := c.Status()
@@ -106,7 +111,8 @@ func (s Status) MarshalJSON() ([]byte, error) {
 		Err       string  `json:"error,omitempty"`
 	}{
 		Key: s.Key, State: s.State.String(), Leading: s.Leading, Paused: s.Paused, Overrun: s.Overrun,
-		Reason: s.Reason.String(), Term: uint64(s.Term), Leader: s.Leader.Name, Meta: s.Leader.Meta, Remaining: s.Remaining.Seconds(),
+		Reason: s.Reason.String(), Term: uint64(s.Term), Leader: s.Leader.Name, Meta: s.Leader.Meta,
+		Remaining: s.Remaining.Seconds(),
 	}
 	if !s.Since.IsZero() {
 		out.Since = s.Since.UTC().Format(time.RFC3339Nano)

@@ -3,8 +3,9 @@ package actor
 import "sync"
 
 // mailbox is where everybody leaves messages for the actor. Posting never blocks, so nobody can be held up by a busy
-// actor nor deadlock with it. What it holds is bounded by those who post: one answer per call under way, one return per piece of
-// work, one notice of news and one tick at a time, and the requests of callers.
+// actor nor deadlock with it. What it holds is bounded by those who post: one answer per call under way, one return per
+// piece of work, one notice of news and one of requests per election, and the ticks of timers that fire while they are
+// replaced.
 type mailbox struct {
 	mu     sync.Mutex
 	queue  []message
@@ -29,6 +30,13 @@ func (b *mailbox) post(m message) bool {
 		}
 	}
 	return true
+}
+
+// open reports whether the actor still reads.
+func (b *mailbox) open() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return !b.closed
 }
 
 // take waits for messages and returns them all in the order of posting. It gives the emptied batch back for use.

@@ -37,15 +37,19 @@ type Node struct {
 	heap     heap
 	now      fsm.Instant
 	armed    fsm.Instant // when the timer will fire, Never if it is not running
+	timer    uint64      // number of the latest timer
 	disarm   func() bool
 	unjoin   func() bool // stops the timer of JoinLimit
 	seq      uint64
 	cause    error // behind the move that the table is making
+	leading  int   // elections led
+	undone   int   // elections of which something still runs, beside calls that do not return
 	busy     int   // calls under way
 	urgent   queue
 	patient  queue
+	left     map[*Campaign]struct{} // elections that have ended and left calls behind that have not returned
 	stopping bool
-	joining  bool // every election has ended; waiting for calls that do not return
+	joining  bool // every election is over; waiting for calls that do not return
 	gaveUp   bool
 	known    *lease.Holder // the holder seen last, to share among elections
 }
@@ -59,12 +63,13 @@ func New(c Config) (*Node, error) {
 	n := &Node{
 		config:    c,
 		holder:    lease.Holder{Name: c.Name, Incarnation: lease.NewIncarnation(), Meta: c.Meta},
-		clock:     newTimepiece(c.Clock),
+		clock:     newTimepiece(clocks(c.Clock)),
 		mail:      mailbox{wake: make(chan struct{}, 1)},
 		log:       c.Logger.With("node", c.Name),
 		campaigns: map[string]*Campaign{},
 		timings:   map[fsm.Timing]*fsm.Timing{},
 		armed:     fsm.Never,
+		left:      map[*Campaign]struct{}{},
 	}
 	n.due.Store(int64(fsm.Never))
 	n.hub, err = events.New(events.Config{Node: c.Name, Ring: c.Events, Snapshot: n.snapshot})
@@ -82,8 +87,8 @@ func New(c Config) (*Node, error) {
 // Holder returns who this node is in the store: its name and metadata, and the incarnation drawn by New.
 func (n *Node) Holder() lease.Holder { return n.holder }
 
-// Campaign adds an election. It stands as soon as Run does its work, at once if Run is already under way. The error names
-// every fault of e, or that the node already stands for that key, has too many elections or has ended.
+// Campaign adds an election. It stands as soon as Run does its work, at once if Run is already under way. The error
+// names every fault of e, or that the node already stands for that key, has too many elections or has ended.
 func (n *Node) Campaign(e Election) (*Campaign, error) {
 	t, err := e.timing(0, n.config.Manager)
 	if err = errors.Join(e.check(n.config.Manager), err); err != nil {

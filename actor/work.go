@@ -3,6 +3,7 @@ package actor
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -29,11 +30,13 @@ func (t *Tenure) Term() lease.Term { return t.lease.Term }
 func (t *Tenure) Lease() lease.Lease { return t.lease }
 
 // Leading reports whether this node leads under this term at this moment. It turns false at the deadline of the lease
-// whatever the store, the network or the scheduler are doing, and for good. Ask before a critical step; what must not go wrong is guarded by Term.
+// whatever the store, the network or the scheduler are doing; once the context of the work has ended, for good. Ask
+// before a critical step; what must not go wrong is guarded by Term.
 func (t *Tenure) Leading() bool { return !t.over.Load() && t.Remaining() > 0 }
 
 // Remaining returns for how much longer this node may act under the lease if it is not renewed once more; 0 when that
-// is over. While work winds down after a voluntary end the lease goes on being renewed, so it may be positive while Leading is false.
+// is over. While work winds down after a voluntary end the lease goes on being renewed, so it may be positive while
+// Leading is false.
 func (t *Tenure) Remaining() time.Duration {
 	st, _, until := t.c.status.read()
 	if st.State < fsm.Leader || st.Term != t.lease.Term {
@@ -44,6 +47,7 @@ func (t *Tenure) Remaining() time.Duration {
 
 // begin starts the work of c: the action on entering Leader.
 func (n *Node) begin(c *Campaign) {
+	n.leading++
 	c.working = true
 	if !c.leads() {
 		return
@@ -64,6 +68,7 @@ func (n *Node) begin(c *Campaign) {
 
 // end tells the work to stop: the action on leaving Leader, before anything else is done about it (R2).
 func (n *Node) end(c *Campaign, r fsm.Reason) {
+	n.leading--
 	if c.extra == nil || c.extra.tenure == nil {
 		return
 	}
@@ -121,18 +126,18 @@ func (n *Node) move(c *Campaign, from fsm.State, err error) {
 func (n *Node) moved(c *Campaign, m fsm.Move) {
 	t := n.event(c, events.Moved)
 	t.From, t.Err = m.From, n.cause
-	if m.Reason == fsm.Held || m.Reason == fsm.Won {
+	switch m.Reason {
+	case fsm.Held, fsm.Won:
 		t.Err = nil // not a fault
-	}
-	if m.Reason == fsm.Expired && t.Err == nil {
+	case fsm.Expired, fsm.Abandoned: // the fault is what the store did before, not what came in just now
 		t.Err = c.status.lastErr()
 	}
+	level := slog.LevelDebug
 	if m.From >= fsm.Leader || m.To >= fsm.Leader {
-		n.log.Info("moved", "key", c.key, "from", m.From.String(), "to", m.To.String(), "reason", m.Reason.String(),
-			"term", t.Term, "err", t.Err)
-	} else {
-		n.log.Debug("moved", "key", c.key, "from", m.From.String(), "to", m.To.String(), "reason", m.Reason.String(), "err", t.Err)
+		level = slog.LevelInfo
 	}
+	n.log.Log(n.base, level, "moved", "key", c.key, "from", m.From.String(), "to", m.To.String(),
+		"reason", m.Reason.String(), "term", t.Term, "err", t.Err)
 	n.publish(t)
 }
 
@@ -140,7 +145,8 @@ func (n *Node) moved(c *Campaign, m fsm.Move) {
 func (n *Node) overran(c *Campaign) {
 	n.seq++
 	c.status.write(&c.machine, n.seq, c.status.at.Load(), c.status.leader.Load())
-	n.log.Error("work has not returned in time; it may run beside the next leader's", "key", c.key, "term", c.machine.Term())
+	n.log.Error("work has not returned in time; it may run beside the next leader's",
+		"key", c.key, "term", c.machine.Term())
 	n.publish(n.event(c, events.Overrun))
 }
 
