@@ -38,6 +38,7 @@ type checker struct {
 	greatest  uint64 // term whose work has begun
 	accepted  uint64 // greatest term that the fenced resource has seen
 	void      uint64 // terms up to this were taken away by a person or a faulty store: outside of the promise
+	lastLed   int64  // when a leader was last seen to stop leading
 	alone     bool   // no fault, or a single lost, failed or doubled request
 	calls     [MaxNodes]uint64
 	seen      Coverage
@@ -90,6 +91,9 @@ func (c *checker) stepped(w *world, i uint8, was *fsm.Machine, in fsm.Input, cal
 		c.seen.move(from, m.Reason())
 		if to == fsm.Releasing {
 			c.left[i] = m.Reason()
+		}
+		if from == fsm.Leader {
+			c.lastLed = w.now
 		}
 	}
 	if to == fsm.Leader && from == fsm.Leader && in.Now >= was.Until() {
@@ -235,6 +239,9 @@ func (c *checker) end(w *world) {
 
 // leaderless fails unless every node has a reason to wait beyond the end of the schedule.
 func (c *checker) leaderless(w *world) {
+	if c.lastLed >= int64(w.sc.Heal)+(int64(w.sc.End)-int64(w.sc.Heal))*2/3 { // lost again by something still under way
+		return
+	}
 	for i := range w.sc.Nodes {
 		if w.nodes[i].up && w.nodes[i].machine.State() == fsm.Leader {
 			return

@@ -168,12 +168,8 @@ func (w *world) storeFault(f Fault, d int) {
 			w.notify()
 		}
 	case Early:
-		if s.holder != 0 {
-			w.check.broken(w)
-			s.expires -= int64(f.By)
-		}
+		s.expires -= int64(f.By)
 	case Forget:
-		w.check.broken(w)
 		s.forget(f.Call)
 	}
 }

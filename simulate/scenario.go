@@ -45,7 +45,7 @@ type Scenario struct {
 	Store  StoreKind
 	Watch  bool   // the store can be watched
 	Seed   uint64 // of every length of time and order that no fault decides
-	// Heal is when faults end and the cluster is given time to recover, End is when the schedule ends. 0: 90 s and 120 s with a
+	// Heal is when faults end and the cluster is given time to recover, End is when the schedule ends. 0: 75 s and 120 s with a
 	// TTL of 15 s, in proportion otherwise.
 	Heal, End time.Duration
 	Faults    []Fault
@@ -61,10 +61,10 @@ func (s Scenario) complete() Scenario {
 	}
 	s.Timing = s.Timing.Derive()
 	if s.Heal == 0 {
-		s.Heal = 6 * s.Timing.TTL
+		s.Heal = 5 * s.Timing.TTL
 	}
 	if s.End == 0 {
-		s.End = s.Heal + 2*s.Timing.TTL
+		s.End = s.Heal + 3*s.Timing.TTL
 	}
 	return s
 }
@@ -99,7 +99,7 @@ func (s Scenario) String() string {
 	s = s.complete()
 	t := s.Timing
 	fmt.Fprintf(&b, "tenure scenario 1\nnodes %d\nstore %s\nwatch %v\nseed %d\n", s.Nodes, s.Store, s.Watch, s.Seed)
-	fmt.Fprintf(&b, "ttl %v\nrenew %v\nretry %v\ncall-timeout %v\ngrace %v\ndrain %v\npoll %v\ndrift %d\njitter %d\n",
+	fmt.Fprintf(&b, "ttl %v\nrenew %v\nretry %v\ncall-timeout %v\ngrace %v\ndrain %v\npoll %v\nrho %d\njitter %d\n",
 		t.TTL, t.Renew, t.Retry, t.CallTimeout, t.Grace, t.Drain, t.Poll, ppm(t.Drift), t.Jitter)
 	fmt.Fprintf(&b, "heal %v\nend %v\n", s.Heal, s.End)
 	for _, f := range s.Faults {
@@ -116,7 +116,8 @@ func Parse(r io.Reader) (Scenario, error) {
 	var s Scenario
 	var faults []error
 	lines := bufio.NewScanner(r)
-	for number, begun := 1, false; lines.Scan(); number++ {
+	begun := false
+	for number := 1; lines.Scan(); number++ {
 		line := strings.TrimSpace(lines.Text())
 		if line == "" || line[0] == '#' {
 			continue
@@ -135,7 +136,9 @@ func Parse(r io.Reader) (Scenario, error) {
 	if err := lines.Err(); err != nil {
 		faults = append(faults, err)
 	}
-	if len(faults) == 0 {
+	if !begun && len(faults) == 0 {
+		faults = append(faults, errors.New("simulate: an empty script; a script of this version begins with \"tenure scenario 1\""))
+	} else if len(faults) == 0 {
 		faults = append(faults, s.Check())
 	}
 	return s, errors.Join(faults...)
@@ -161,7 +164,7 @@ func (s *Scenario) set(line string) error {
 		if s.Timing.Jitter == 0 {
 			s.Timing.Jitter = -1
 		}
-	case "drift":
+	case "rho":
 		var n int64
 		n, err = strconv.ParseInt(value, 10, 32)
 		if s.Timing.Drift = float64(n) / 1e6; n == 0 {

@@ -63,9 +63,9 @@ type world struct {
 
 // start makes w play sc from the beginning. w keeps its memory.
 func (w *world) start(sc Scenario) {
-	items, waiting, trace := w.q.items[:0], w.store.waiting[:0], w.trace
+	items, waiting, trace, seen := w.q.items[:0], w.store.waiting[:0], w.trace, w.check.seen
 	*w = world{sc: sc, ttl: int64(sc.Timing.TTL), trace: trace, digest: 0x9e3779b97f4a7c15}
-	w.q.items, w.store.waiting = items, waiting
+	w.q.items, w.store.waiting, w.check.seen = items, waiting, seen
 	rho := ppm(max(sc.Timing.Drift, 0)) / 2 // each clock differs from the true one by at most half
 	w.store.rate = upTo(draw(sc.Seed, 99, 0, forBoot), 2*rho+1) - rho
 	w.check.start(w)

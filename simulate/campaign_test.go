@@ -1,0 +1,148 @@
+package simulate
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-tenure/tenure/fsm"
+)
+
+func TestNoScheduleOfFaultsBreaksARule(t *testing.T) {
+	for _, c := range []Cluster{
+		{Nodes: 5, Seeds: 10_000},
+		{Nodes: 2, Seeds: 5_000, First: 1 << 32},
+		{Nodes: 3, Seeds: 5_000, First: 1 << 33, TTL: time.Second},
+		{Nodes: 3, Seeds: 5_000, First: 1 << 34, Timing: fsm.Timing{
+			TTL: 6 * time.Second, Renew: time.Second, CallTimeout: 2 * time.Second, Retry: 500 * time.Millisecond, Grace: 200 * time.Millisecond,
+		}},
+	} {
+		Run(t, c)
+	}
+}
+
+func TestACampaignMakesEveryMoveAndMeetsEveryFault(t *testing.T) {
+	r, err := Campaign{Base: Scenario{Nodes: 5}, Seeds: 20_000}.Run()
+	if err != nil || r.Failed != nil {
+		t.Fatal(err, r.Violation)
+	}
+	if made := r.Coverage.Moves(); !slices.Equal(made, fsm.Moves()) {
+		t.Errorf("moves made: %v\nwant all of:  %v", made, fsm.Moves())
+	}
+	met := r.Coverage.Faults()
+	for k := FaultKind(1); int(k) < faultKinds; k++ {
+		if !shapes[k].beyondPact && !slices.Contains(met, k) {
+			t.Errorf("no schedule met the fault %v", k)
+		}
+	}
+}
+
+func TestAScenarioAlwaysPlaysTheSame(t *testing.T) {
+	for seed := range uint64(300) {
+		s := Plan(Scenario{Nodes: 4}, seed)
+		once, err := Play(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		read, err := Parse(strings.NewReader(s.String()))
+		if err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		again, err := Play(read)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if once.Digest != again.Digest || !slices.Equal(once.Entries, again.Entries) {
+			t.Fatalf("seed %d plays with digest %x and, read back from its script, %x", seed, once.Digest, again.Digest)
+		}
+	}
+}
+
+// These digests are the same on every machine. They change when the election or the simulator changes: then look at
+// why, and write down the new ones.
+func TestDigestsAreTheSameOnEveryMachine(t *testing.T) {
+	var all uint64
+	for seed := range uint64(1000) {
+		trace, err := Play(Plan(Scenario{Nodes: 5}, seed))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = all*0x9e3779b97f4a7c15 + trace.Digest
+	}
+	r, err := Campaign{Base: Scenario{Nodes: 5}, Seeds: 1000}.Run()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Digest != all {
+		t.Errorf("a campaign, which keeps no trace, has digest %x; with traces it is %x", r.Digest, all)
+	}
+}
+
+// A store that breaks its word is outside of the promise: two may lead. The simulator must see it, or it sees nothing.
+func TestAStoreThatExpiresEarlyIsCaught(t *testing.T) {
+	s, err := Parse(strings.NewReader(`tenure scenario 1
+nodes 3
+ttl 15s
+watch false
+early at 20s by 14s
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	trace, err := Play(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v := trace.Violation; v.Rule != "R1" || !v.Beyond {
+		t.Errorf("violation: %q; two must work at once, outside of the promise\n%s", v, trace.Timeline())
+	}
+}
+
+func TestShrinkKeepsOnlyTheFaultsThatAreNeeded(t *testing.T) {
+	for seed := range uint64(40) {
+		s := Plan(Scenario{Nodes: 5}, seed)
+		s.Watch = false
+		s.Faults = append(s.Faults, Fault{Kind: Early, Target: TheStore, At: 20500 * time.Millisecond, By: 14 * time.Second})
+		before, err := Play(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if before.Violation.Rule == "" {
+			continue
+		}
+		small, plays := Shrink(s)
+		after, err := Play(small)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if after.Violation.Rule != before.Violation.Rule {
+			t.Fatalf("seed %d: %s became %s", seed, before.Violation, after.Violation)
+		}
+		for i := range small.Faults {
+			less := small
+			less.Faults = slices.Delete(slices.Clone(small.Faults), i, i+1)
+			if trace, err := Play(less); err != nil || trace.Violation.Rule == before.Violation.Rule {
+				t.Errorf("seed %d: %q is not needed (%v)", seed, small.Faults[i], err)
+			}
+		}
+		if lines := strings.Count(after.Timeline(), "\n"); lines > 60 {
+			t.Errorf("seed %d: the timeline has %d lines", seed, lines)
+		}
+		if len(small.Faults) > 3 || plays > 1000 {
+			t.Errorf("seed %d: %d faults left after %d replays", seed, len(small.Faults), plays)
+		}
+	}
+}
+
+func BenchmarkSchedules(b *testing.B) {
+	w := &world{}
+	events := 0
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		w.start(Plan(Scenario{Nodes: 5}, uint64(i)))
+		w.run()
+		events += w.events
+	}
+	b.ReportMetric(float64(events)/float64(b.N), "events/schedule")
+}

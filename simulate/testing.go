@@ -1,0 +1,110 @@
+package simulate
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-tenure/tenure/fsm"
+)
+
+// Cluster is what a user's test simulates. The zero value of a field is given with it.
+type Cluster struct {
+	Nodes  int           // 0: 3
+	TTL    time.Duration // 0: Timing.TTL, or else 15 s
+	Timing fsm.Timing    // zero fields derive from the TTL
+	Store  StoreKind     // what the store is like
+	Seeds  int           // how many schedules; 0: 10 000
+	First  uint64        // the first seed
+	// Keep is where scripts that failed are kept; they are played first. Empty: testdata/simulate.
+	Keep string
+}
+
+func (c Cluster) base() Scenario {
+	s := Scenario{Nodes: c.Nodes, Timing: c.Timing, Store: c.Store}
+	if c.TTL != 0 {
+		s.Timing.TTL = c.TTL
+	}
+	return s
+}
+
+// Run plays schedules of faults over the election with the timing of c, first those that failed before, and fails t with
+// everything there is to see of the first that violates a rule: the shrunken script, the timeline, a token to replay it
+// with, and a test to paste. It uses no goroutine and no real time.
+func Run(t testing.TB, c Cluster) {
+	t.Helper()
+	if c.Keep == "" {
+		c.Keep = filepath.Join("testdata", "simulate")
+	}
+	kept, err := filepath.Glob(filepath.Join(c.Keep, "*.scenario"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range kept {
+		replayFile(t, path)
+	}
+	r, err := Campaign{Base: c.base(), First: c.First, Seeds: c.Seeds}.Run()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Failed == nil {
+		t.Logf("simulate: %d schedules, %d events, %v of simulated time; digest %016x", r.Schedules, r.Events, r.Simulated, r.Digest)
+		return
+	}
+	small, plays := Shrink(*r.Failed)
+	path := filepath.Join(c.Keep, fmt.Sprintf("%s-%d.scenario", strings.ToLower(r.Violation.Rule), r.Failed.Seed))
+	if err := keep(path, small); err != nil {
+		t.Errorf("simulate: the script could not be kept: %v", err)
+	}
+	t.Fatalf("simulate: seed %d violates %s\n%d of %d faults are needed (%d replays)\n%s", r.Failed.Seed, r.Violation,
+		len(small.Faults), len(r.Failed.Faults), plays, report(small, path))
+}
+
+// Replay plays one scenario and fails t if it violates a rule. It is what a pasted test calls.
+func Replay(t testing.TB, script string) {
+	t.Helper()
+	s, err := Parse(strings.NewReader(script))
+	if err != nil {
+		t.Fatal(err)
+	}
+	trace, err := Play(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v := trace.Violation; v.Rule != "" && !v.Beyond {
+		t.Fatalf("simulate: %s\n%s", v, trace.Timeline())
+	}
+}
+
+func replayFile(t testing.TB, path string) {
+	t.Helper()
+	script, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("simulate: %s", path)
+	Replay(t, string(script))
+}
+
+// keep writes s where it will be played first from now on.
+func keep(path string, s Scenario) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(path, []byte(s.String()), 0o644)
+}
+
+// report is what a person sees of a failure.
+func report(s Scenario, path string) string {
+	trace, err := Play(s)
+	if err != nil {
+		return err.Error()
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n%s\nkept in %s\nreplay: %s\n\nfunc TestReplay(t *testing.T) {\n\tsimulate.Replay(t, `%s`)\n}\n",
+		trace.Timeline(), path, s.Token(), s)
+	return b.String()
+}
