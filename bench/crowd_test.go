@@ -27,6 +27,7 @@ func BenchmarkElection(b *testing.B) {
 					for b.Loop() {
 						before, routines := live(), runtime.NumGoroutine()
 						stop := role.start(p.open(b), n)
+						time.Sleep(500 * time.Millisecond) // what was started only to get here ends
 						goroutines += float64(runtime.NumGoroutine() - routines)
 						bytes += live() - before
 						stop()
