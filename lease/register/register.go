@@ -154,6 +154,9 @@ func (m *Manager) Read(ctx context.Context, key string) (lease.Record, error) {
 	if err := lease.CheckKey(key); err != nil {
 		return lease.Record{}, lease.Permanent(err)
 	}
+	if err := ended(ctx); err != nil {
+		return lease.Record{}, m.fail("read", key, err)
+	}
 	s, now, err := m.look(ctx, key)
 	if err != nil {
 		return lease.Record{}, m.fail("read", key, err)
@@ -170,8 +173,8 @@ func (m *Manager) do(ctx context.Context, key string, c Call) (Body, error) {
 	known = known && c.Op != Acquire && c.Holds(s.Body) // our own last write: no need to look
 	for {
 		now := m.now()
-		if err := ctx.Err(); err != nil {
-			return Body{}, m.fail(c.Op.String(), key, errors.Join(unsettled, context.Cause(ctx)))
+		if err := ended(ctx); err != nil {
+			return Body{}, m.fail(c.Op.String(), key, errors.Join(unsettled, err))
 		}
 		if !known {
 			var err error
@@ -198,6 +201,15 @@ func (m *Manager) do(ctx context.Context, key string, c Call) (Body, error) {
 		}
 		unsettled = err
 	}
+}
+
+// ended returns why ctx has ended, or nil if it has not.
+func ended(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if err != nil && cause != err {
+		return fmt.Errorf("%w: %w", err, cause)
+	}
+	return err
 }
 
 // look loads and decodes the record, and reads the clock after the answer.

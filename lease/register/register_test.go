@@ -238,8 +238,8 @@ func TestAnEndedContextEndsTheCall(t *testing.T) {
 	cancel(errors.New("shutting down"))
 	stores := s.stores
 	_, err := m.Acquire(ctx, key, bob, ttl)
-	for _, err := range []error{err, m.Renew(ctx, l, ttl), m.Release(ctx, l)} {
-		if err == nil || !strings.Contains(err.Error(), "shutting down") {
+	for _, err := range []error{err, m.Renew(ctx, l, ttl), m.Release(ctx, l), second(m.Read(ctx, key))} {
+		if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "shutting down") {
 			t.Errorf("it returned %v", err)
 		}
 	}
