@@ -10,8 +10,8 @@
 //   - inputs one at a time, each with an instant of one clock that never goes back;
 //   - a Tick when [Machine.Wake] has come, repeated while Wake is not later than now;
 //   - an answer for each call with a number, within its time limit if it can (a Tick after the limit does as well);
-//   - work that starts when the state becomes Leader, that is told to stop when it is no longer Leader, and a Drained when
-//     nothing of it runs any more. Work that does not exist is Drained as soon as Leader has been left.
+//   - work that starts when the state becomes Leader, that is told to stop when it is no longer Leader, and a Drained
+//     when nothing of it runs any more. Work that does not exist is Drained as soon as Leader has been left.
 //
 // # How long a leader leads
 //

@@ -72,7 +72,7 @@ func (m *Machine) step(in Input) Call {
 	case Granted, Refused:
 		m.tries = 0
 	case Unknown: // neither done nor refused (R7): ask again, soon (R12)
-		m.tries = min(m.tries+1, maxDoublings)
+		m.tries = min(m.tries+1, maxDoublings+1)
 		m.doubt = m.doubt || in.Op == Acquire
 		m.next = in.Now.Add(m.jitter(m.timing.Retry))
 	}
@@ -113,13 +113,18 @@ func (m *Machine) follower(in Input) Call {
 		return Call{}
 	}
 	m.move(Acquiring, stand)
-	m.holdBack = false
+	m.holdBack, m.left = false, None
 	return m.call(Acquire, in.Now, m.timing.CallTimeout)
 }
 
 func (m *Machine) acquiring(in Input) Call {
 	switch in.Kind {
+	case Seen:
+		if in.Who != Us { // a grant that is still under way may be over already
+			m.term = max(m.term, in.Term)
+		}
 	case Granted:
+		over := in.Term <= m.term                                               // later news came sooner (R3)
 		m.term, m.since, m.until = in.Term, in.Now, m.sent.Add(m.timing.Lead()) // from before it was sent (R1)
 		m.doubt = false
 		switch {
@@ -127,7 +132,7 @@ func (m *Machine) acquiring(in Input) Call {
 			m.leave(Stopped, in.Now)
 		case m.paused:
 			m.leave(Paused, in.Now)
-		case in.Now >= m.until:
+		case over || in.Now >= m.until:
 			m.leave(Late, in.Now)
 		default:
 			m.move(Leader, Won)
@@ -184,7 +189,6 @@ func (m *Machine) releasing(in Input) Call {
 	switch in.Kind {
 	case Drained:
 		m.drained(in)
-		m.by, m.next = in.Now.Add(m.timing.releaseLimit()), in.Now
 	case Seen:
 		m.news(in)
 	case Granted:
@@ -199,13 +203,12 @@ func (m *Machine) releasing(in Input) Call {
 		}
 	case Refused:
 		m.gone, m.doubt = true, false
-	case Unknown:
-		if in.Op == Renew && !m.working {
-			m.next = in.Now // nothing stands in the way of the release any more
-		}
 	}
 	if m.working {
 		return m.drain(in.Now)
+	}
+	if in.Op == Renew { // the last renewal is settled: nothing stands in the way of the release any more
+		m.next = in.Now
 	}
 	switch {
 	case m.awaits != NoCall: // one call at a time: what is in flight settles first
@@ -279,6 +282,6 @@ func (m *Machine) leave(r Reason, now Instant) {
 // follow ends Releasing. How soon to stand again depends on why we left.
 func (m *Machine) follow(r Reason, now Instant) {
 	m.move(Follower, r)
-	m.holdBack, m.doubt, m.renewing = true, false, false
+	m.holdBack, m.doubt, m.renewing, m.gone = true, false, false, false
 	m.next = now.Add(m.rest())
 }

@@ -27,10 +27,11 @@ const (
 	Tick Kind = iota
 	// Granted: the store has done what Call asked for. For an Acquire, Term is the new term.
 	Granted
-	// Refused: the store has definitely not done what Call asked for. Term, Who and Remaining tell what it has instead, zero and
-	// negative if it did not say.
+	// Refused: the store has definitely not done what Call asked for. Term, Who and Remaining tell what it has instead,
+	// zero and negative if it did not say.
 	Refused
-	// Unknown: Call brought no usable answer. The store may have done it, or may do it yet. Permanent: trying again soon is no use.
+	// Unknown: Call brought no usable answer. The store may have done it, or may do it yet. Permanent: trying again soon
+	// is no use.
 	Unknown
 	// Seen: a watch has shown the record. Term, Who, Remaining tell it.
 	Seen
@@ -91,8 +92,8 @@ const (
 	ops = iota
 )
 
-// Input is one fact, with the instant at which it is handled. Now never goes back from one Input to the next. Fields that
-// a Kind does not mention are zero.
+// Input is one fact, with the instant at which it is handled. Now never goes back from one Input to the next. Fields
+// that a Kind does not mention are zero.
 type Input struct {
 	Kind      Kind
 	Op        Op // Granted, Refused, Unknown: the Op of the call answered

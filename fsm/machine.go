@@ -125,9 +125,18 @@ func (m *Machine) limit() Instant {
 
 // handBack answers a grant that came when it was no longer awaited: the lease is released again (R10), unless it is
 // the very one in use, told twice. Nothing waits for that release.
+//
+// Terms tell in which order our own Acquires were carried out, which need not be the order in which they were sent or
+// answered. A late grant of a greater term than ours has ended the lease that the work runs under, but keeps everybody
+// else out until the work has returned; so it must not be freed before (R8). The next renewal is refused.
 func (m *Machine) handBack(in Input) Call {
-	ours := m.state >= Leader && in.Term == m.term && !m.doubt
-	if in.Kind != Granted || in.Op != Acquire || ours {
+	switch {
+	case in.Kind != Granted || in.Op != Acquire:
+		return Call{}
+	case m.state < Leader:
+		m.term = max(m.term, in.Term) // the answer that is awaited may be of an earlier grant
+	case m.doubt:
+	case in.Term == m.term, in.Term > m.term && m.working:
 		return Call{}
 	}
 	return Call{Op: Release, Term: in.Term, Timeout: m.timing.CallTimeout}
@@ -135,7 +144,11 @@ func (m *Machine) handBack(in Input) Call {
 
 // drained takes in that the work has returned. Its error counts only if it came before the work was told to stop.
 func (m *Machine) drained(in Input) {
+	if !m.working {
+		return
+	}
 	m.working = false
+	m.by, m.next = in.Now.Add(m.timing.releaseLimit()), in.Now
 	m.stopped = m.stopped || in.Outcome == Over
 	m.failed = m.state == Leader && in.Outcome == Errored
 	switch {

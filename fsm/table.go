@@ -54,8 +54,8 @@ type Actions struct {
 }
 
 // Table runs moves: it refuses those that are not in the table of legal moves, and runs the actions of the others. It
-// is a machine of github.com/looplab/fsm, which keeps no election's state from one Fire to the next, so one Table serves all elections
-// of a node. It belongs to one goroutine.
+// is a machine of github.com/looplab/fsm, which keeps no election's state from one Fire to the next, so one Table
+// serves all elections of a node. It belongs to one goroutine.
 type Table struct {
 	machine *looplab.FSM
 	move    Move // the one being made
@@ -106,8 +106,8 @@ func (t *Table) Fire(m Move, subject any) error {
 	return errors.Join(fmt.Errorf("fsm: %s -> %s (%s) is not a legal move", m.From, m.To, m.Reason), err)
 }
 
-// Mermaid returns the state diagram, in the language of mermaid.js, drawn by looplab/fsm from the table of legal moves. An edge
-// is a reason.
+// Mermaid returns the state diagram, in the language of mermaid.js, drawn by looplab/fsm from the table of legal moves.
+// An edge is a reason.
 func Mermaid() string {
 	diagram, err := looplab.VisualizeWithType(newMachine(nil), looplab.MermaidStateDiagram)
 	if err != nil {

@@ -14,8 +14,8 @@ type Timing struct {
 	TTL time.Duration
 	// Renew is how long after sending one successful renewal the next is sent. Default TTL/3.
 	Renew time.Duration
-	// Retry is how soon a call is repeated that brought no usable answer. A leader goes on at this pace; a follower's waits
-	// double, up to 16 times this. Default TTL/15.
+	// Retry is how soon a call is repeated that brought no usable answer. A leader goes on at this pace; a follower's
+	// waits double, up to 16 times this. Default TTL/15.
 	Retry time.Duration
 	// CallTimeout is how long the answer to one call is awaited. Default TTL/6.
 	CallTimeout time.Duration
@@ -25,7 +25,8 @@ type Timing struct {
 	// Drift is the largest ratio by which the clock rates of two hosts differ. Default 0.01. Negative: none, for
 	// hosts that share a clock.
 	Drift float64
-	// Drain is for how long after leaving of its own will a leader goes on renewing while its work winds down. Default 2*TTL.
+	// Drain is for how long after leaving of its own will a leader goes on renewing while its work winds down.
+	// Default 2*TTL.
 	Drain time.Duration
 	// Poll is how long a follower waits before it stands again, unless it learns that waiting less, pays. Default TTL/3.
 	Poll time.Duration
@@ -62,12 +63,14 @@ func (t Timing) Derive() Timing {
 // leader's term.
 func (t Timing) Lead() time.Duration { return t.TTL - t.drift(t.TTL) - t.grace() }
 
-// CrashFailover is the longest time from the crash of a leader to the next leader, among followers that reach the store: the
-// lease runs out, within one poll somebody asks, and within one call is answered. With a store that tells for how much longer the
-// lease is held, or that can be watched, the poll does not count.
+// CrashFailover is the longest time from the crash of a leader to the next leader, among followers that reach the
+// store: the lease runs out, within one poll somebody asks, and within one call is answered. With a store that tells
+// for how much longer the lease is held, or that can be watched, the poll does not count.
 func (t Timing) CrashFailover() time.Duration { return t.TTL + t.drift(t.TTL) + t.Poll + t.CallTimeout }
 
-func (t Timing) drift(d time.Duration) time.Duration { return time.Duration(float64(d) * max(t.Drift, 0)) }
+func (t Timing) drift(d time.Duration) time.Duration {
+	return time.Duration(float64(d) * max(t.Drift, 0))
+}
 
 func (t Timing) grace() time.Duration { return max(t.Grace, 0) }
 
@@ -83,18 +86,19 @@ func (t Timing) Check() error {
 			faults = append(faults, fmt.Errorf("fsm: timing: "+format, args...))
 		}
 	}
-	if t.TTL < time.Millisecond {
-		return fmt.Errorf("fsm: timing: TTL %v is less than 1ms; give the lease a length, such as 15s", t.TTL)
+	if t.TTL < time.Millisecond || t.TTL > maxTTL { // all else is measured by it
+		return fmt.Errorf("fsm: timing: TTL %v must be from 1ms to %v; give the lease a length, such as 15s", t.TTL, maxTTL)
 	}
 	t = t.Derive()
-	must(t.TTL <= maxTTL, "TTL %v > %v", t.TTL, maxTTL)
-	positive := func(name string, d time.Duration) { must(d > 0, "%s %v must be more than 0", name, d) }
-	positive("Renew", t.Renew)
-	positive("Retry", t.Retry)
-	positive("CallTimeout", t.CallTimeout)
-	positive("Drain", t.Drain)
-	positive("Poll", t.Poll)
-	must(t.Poll <= maxTTL && t.Drain <= maxTTL, "Poll %v and Drain %v must not exceed %v", t.Poll, t.Drain, maxTTL)
+	within := func(name string, d, most time.Duration) {
+		must(d > 0, "%s %v must be more than 0", name, d)
+		must(d <= most, "%s %v must be at most %v", name, d, most)
+	}
+	within("Renew", t.Renew, maxTTL)
+	within("Retry", t.Retry, maxTTL)
+	within("CallTimeout", t.CallTimeout, maxTTL)
+	within("Drain", t.Drain, 2*maxTTL)
+	within("Poll", t.Poll, maxTTL)
 	must(t.Drift < 0.5, "Drift %g must be less than 0.5", t.Drift)
 	must(t.Jitter <= 50, "Jitter %d%% must be at most 50%%", t.Jitter)
 	must(t.Lead() > 0, "Grace %v leaves no time to lead: TTL·(1-Drift) - Grace = %v", t.Grace, t.Lead())
