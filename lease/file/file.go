@@ -1,6 +1,7 @@
 package file
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -25,7 +26,7 @@ type Config struct {
 	// Poll is how often watched keys are read where the system cannot tell of changes. Zero means 100 ms. Where it can (inotify
 	// on Linux), they are still read once in ten times Poll.
 	Poll time.Duration
-	// Drift is as in [register.Config]. It matters only where the boot clock is not common. Zero means 0.01.
+	// Drift is as in [register.Config]; zero means 0.01. It matters only where the boot clock is not common.
 	Drift float64
 	// Clock is as in [register.Config]. Nil means the real clock. The boot clock is used only beside the real clock.
 	Clock clock.Clock
@@ -66,14 +67,7 @@ func New(c Config) (*Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("file: %w", err)
 	}
-	d := &dir{path: path, wait: c.Wait, sync: true, watch: watch{poll: c.Poll}}
-	if d.wait == 0 {
-		d.wait = defaultWait
-	}
-	if d.watch.poll == 0 {
-		d.watch.poll = defaultPoll
-	}
-	d.watch.dir = path
+	d := newDir(c, path)
 	if c.Create {
 		if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 			return nil, d.explain(err)
@@ -82,15 +76,26 @@ func New(c Config) (*Manager, error) {
 	if err := d.check(); err != nil {
 		return nil, err
 	}
-	return newManager(c, d)
+	domain := bootDomain(path)
+	if c.Clock != nil {
+		domain = ""
+	}
+	return newManager(c, d, domain)
 }
 
-func newManager(c Config, d *dir) (*Manager, error) {
+func newDir(c Config, path string) *dir {
+	return &dir{
+		path: path, wait: cmp.Or(c.Wait, defaultWait), sync: true,
+		watch: watch{dir: path, poll: cmp.Or(c.Poll, defaultPoll)},
+	}
+}
+
+func newManager(c Config, d *dir, domain string) (*Manager, error) {
 	rc := register.Config{
 		Register: d, Clock: c.Clock, Drift: c.Drift, Limits: lease.Limits{MinTTL: minTTL},
 		Where: func(key string) string { return d.file(key, ".json") },
 	}
-	if domain := bootDomain(d.path); domain != "" && c.Clock == nil {
+	if domain != "" {
 		rc.Shared = func() (string, time.Duration) {
 			now, ok := bootClock()
 			if !ok {

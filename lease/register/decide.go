@@ -171,9 +171,7 @@ func (c Call) renew(s Sight, now Now) (Call, Move) {
 	if !c.Holds(s.Body) {
 		return c, Move{Step: Refused}
 	}
-	// Never shorter than before: the holder may not get to hear of it and would go on counting the longer length.
-	ttl := max(c.TTL, s.Body.TTL)
-	next := Body{Holder: c.Holder, Term: c.Term, Seq: s.Body.Seq + 1, TTL: ttl, Domain: now.Domain, At: now.Shared}
+	next := Body{Holder: c.Holder, Term: c.Term, Seq: s.Body.Seq + 1, TTL: c.TTL, Domain: now.Domain, At: now.Shared}
 	return c.write(s, next)
 }
 

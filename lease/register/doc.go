@@ -41,6 +41,5 @@
 // # Rejected
 //
 // Expiry times in the record: they compare two hosts' clocks. Deleting on release: terms would begin again. Treating a
-// conflict as a refusal: it may be our own write. A renewal that shortens the lease: the holder may not have heard that it
-// did, and goes on counting the longer one. A goroutine in the Manager: it has nothing to do between two calls.
+// conflict as a refusal: it may be our own write. A goroutine in the Manager: it has nothing to do between two calls.
 package register

@@ -39,7 +39,7 @@ type Config struct {
 	// Clock tells the time; only Now is called, and only differences count. Nil means the real clock.
 	Clock clock.Clock
 	// Drift is how much longer than its length a lease is left alone, as a fraction: the largest ratio by which the clocks
-	// of two hosts may differ in rate. Zero means 0.01, that is 1 %. It must be less than 1.
+	// of two hosts may differ in rate. Zero means 0.01, that is 1 %; negative means none, for simulations. Less than 1.
 	Drift float64
 	// Limits is what the store can carry. A zero MaxTTL means [MaxTTL], which is also the most there is.
 	Limits lease.Limits
@@ -63,8 +63,8 @@ func (c Config) Check() error {
 	if c.Register == nil {
 		faults = append(faults, errors.New("register: Config.Register is nil; set it to the store to use"))
 	}
-	if !(c.Drift >= 0 && c.Drift < 1) {
-		faults = append(faults, fmt.Errorf("register: Config.Drift %v is not in 0 <= Drift < 1", c.Drift))
+	if !(c.Drift < 1) { // nor is it a number otherwise
+		faults = append(faults, fmt.Errorf("register: Config.Drift %v does not keep Drift < 1", c.Drift))
 	}
 	if l := c.Limits; l.MinTTL < 0 || l.Step < 0 || l.MaxTTL < 0 || l.MaxTTL > MaxTTL || l.MaxTTL > 0 && l.MinTTL > l.MaxTTL {
 		faults = append(faults, fmt.Errorf("register: Config.Limits %+v does not keep 0 <= MinTTL <= MaxTTL <= %v", l, MaxTTL))
@@ -100,6 +100,7 @@ func New(c Config) (*Manager, error) {
 	if c.Drift == 0 {
 		c.Drift = 0.01
 	}
+	c.Drift = max(c.Drift, 0)
 	if c.Limits.MaxTTL == 0 {
 		c.Limits.MaxTTL = MaxTTL
 	}
@@ -128,10 +129,12 @@ func (m *Manager) Acquire(ctx context.Context, key string, h lease.Holder, ttl t
 	return lease.Lease{Key: key, Holder: h, Term: b.Term}, nil
 }
 
-// Renew makes l last ttl from now on, or as long as it was last made to, if that is longer; see [lease.Manager]. It
-// costs one Store.
+// Renew makes l last ttl from now on; see [lease.Manager]. It costs one Store. Whoever asks for less than before must
+// count the lesser length from the moment it asks, since it may be granted without its hearing of it.
 func (m *Manager) Renew(ctx context.Context, l lease.Lease, ttl time.Duration) error {
-	if err := errors.Join(lease.CheckKey(l.Key), l.Holder.Check(), m.c.Limits.Check(ttl)); err != nil {
+	// A name that is none holds nothing and is refused like any other; the metadata would be written.
+	meta := lease.Holder{Name: "-", Incarnation: "-", Meta: l.Holder.Meta}
+	if err := errors.Join(lease.CheckKey(l.Key), meta.Check(), m.c.Limits.Check(ttl)); err != nil {
 		return lease.Permanent(err)
 	}
 	_, err := m.do(ctx, l.Key, Call{Op: Renew, Holder: l.Holder, Term: l.Term, TTL: ttl})
@@ -141,7 +144,7 @@ func (m *Manager) Renew(ctx context.Context, l lease.Lease, ttl time.Duration) e
 // Release gives l up and leaves its term behind; see [lease.Manager]. It costs one Store. Releasing again returns nil
 // until the lease is granted anew, then ErrLost.
 func (m *Manager) Release(ctx context.Context, l lease.Lease) error {
-	if err := errors.Join(lease.CheckKey(l.Key), l.Holder.Check()); err != nil {
+	if err := lease.CheckKey(l.Key); err != nil {
 		return lease.Permanent(err)
 	}
 	_, err := m.do(ctx, l.Key, Call{Op: Release, Holder: l.Holder, Term: l.Term})
