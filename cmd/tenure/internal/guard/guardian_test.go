@@ -160,7 +160,7 @@ func TestAStoppedCommandIsKilledAtTheHardDeadline(t *testing.T) {
 }
 
 func TestEachDeadlineReplacesTheOneBefore(t *testing.T) {
-	g := sh(t, "exec sleep 100", within(200*time.Millisecond, 400*time.Millisecond))
+	g := sh(t, "exec sleep 100", within(minute, minute))
 	for range 30 {
 		g.Extend(within(200*time.Millisecond, 400*time.Millisecond))
 		if closed(g.Gone(), 20*time.Millisecond) {
@@ -269,5 +269,30 @@ func TestAGuardianThatWasNotGivenACommandLeaves(t *testing.T) {
 	}
 	if err := g.Close(t.Context()); err != nil {
 		t.Errorf("closed twice: %v", err)
+	}
+}
+
+func TestOrdersBeforeTheStartDoNothing(t *testing.T) {
+	g := prepare(t)
+	g.Signal(syscall.SIGKILL)
+	g.Stop(0)
+	if _, err := g.Start(shell("exit 5"), within(minute, minute)); err != nil {
+		t.Fatal(err)
+	}
+	if exit := gone(t, g, 10*time.Second); exit != (guard.Exit{Code: 5}) {
+		t.Errorf("exit is %v, want code 5", exit)
+	}
+}
+
+func TestAKillBeforeTheStartPreventsIt(t *testing.T) {
+	g := prepare(t)
+	g.Kill()
+	mark := filepath.Join(t.TempDir(), "mark")
+	if _, err := g.Start(shell("echo > "+mark), within(minute, minute)); err == nil {
+		t.Error("the command was started")
+	}
+	gone(t, g, 10*time.Second)
+	if _, err := os.Stat(mark); err == nil {
+		t.Error("the command ran")
 	}
 }

@@ -118,9 +118,10 @@ func (w *warden) watch(orders <-chan order, died, deaf <-chan os.Signal) int {
 
 // obey does what tenure asks. It reports false if there is nothing to guard because the command could not be started.
 func (w *warden) obey(o order) bool {
+	if w.group == 0 { // Nothing must be sent to group 0: that is our own.
+		return o.Do != doKill && (o.Do != doStart || w.start(o))
+	}
 	switch o.Do {
-	case doStart:
-		return w.start(o)
 	case doExtend:
 		w.deadline = o.Deadline
 		w.tell(report{Is: isExtended, Deadline: o.Deadline})
@@ -135,8 +136,8 @@ func (w *warden) obey(o order) bool {
 }
 
 func (w *warden) start(o order) bool {
-	if w.group != 0 || o.Command == nil {
-		return true
+	if o.Command == nil {
+		return false
 	}
 	if o.Deadline.Soft.Passed() {
 		w.tell(report{Is: isRefused, Errno: syscall.ETIMEDOUT})

@@ -1,0 +1,180 @@
+//go:build unix
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestOnceExitsWithTheCodeOfTheCommand(t *testing.T) {
+	_, address := newStore(t)
+	for _, c := range []struct {
+		script string
+		want   int
+	}{
+		{"exit 0", 0},
+		{"exit 3", 3},
+		{"exit 64", 64},
+		{"exit 255", 255},
+		{"kill -USR1 $$", 128 + int(syscall.SIGUSR1)},
+		{"kill -TERM $$", 143},
+		{"kill -KILL $$", 137},
+		{"kill -HUP $$", 129},
+	} {
+		if status, _, errs := call(t, "run", "--store", address, "--once", "k", "--", "sh", "-c",
+			c.script); status != c.want {
+			t.Errorf("%s: exit code is %d, want %d: %s", c.script, status, c.want, errs)
+		}
+	}
+}
+
+func TestAScriptWithoutAnInterpreterCannotBeExecuted(t *testing.T) {
+	dir, address := newStore(t)
+	script := filepath.Join(dir, "script")
+	if err := os.WriteFile(script, []byte("#!/no/such/interpreter\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	status, _, errs := call(t, "run", "--store", address, "k", "--", script)
+	if status != 127 || !strings.Contains(errs, "tenure run: cannot execute "+script+": no such file or directory\n") {
+		t.Errorf("exit code is %d, it says %s", status, errs)
+	}
+	if status, _, _ := call(t, "status", "--store", address, "k"); status != 1 {
+		t.Error("the lease was not released")
+	}
+}
+
+func TestWaitGivesUp(t *testing.T) {
+	dir, address := newStore(t)
+	start(t, "run", "--store", address, "--name", "node-a", "k", "--", "sh", "-c", "echo up > "+dir+"/up; exec sleep 100")
+	awaitLine(t, dir+"/up", "up", 5*time.Second)
+	for _, wait := range []time.Duration{0, 300 * time.Millisecond} {
+		begin := time.Now()
+		status, _, errs := call(t, "run", "--store", address, "--wait", wait.String(), "k", "--", "touch", dir+"/second")
+		if took := time.Since(begin); status != 75 || took < wait || took > wait+2*time.Second {
+			t.Errorf("--wait %v: exit code is %d after %v, want 75", wait, status, took)
+		}
+		if want := "node-a leads \"k\" under term 1\n"; !strings.HasSuffix(errs, want) {
+			t.Errorf("it says %q, want %q", errs, want)
+		}
+	}
+	if _, err := os.Stat(dir + "/second"); err == nil {
+		t.Error("the command ran")
+	}
+}
+
+func TestWaitDoesNotEndATermThatWasWonInTime(t *testing.T) {
+	_, address := newStore(t)
+	status, out, _ := call(t, "run", "--store", address, "--wait", "300ms", "--once", "k", "--",
+		"sh", "-c", "sleep 0.7; echo done; exit 4")
+	if status != 4 || out != "done\n" {
+		t.Errorf("exit code is %d, output %q", status, out)
+	}
+}
+
+func TestAStopThatIsAskedForExitsWithZero(t *testing.T) {
+	for _, c := range []struct {
+		name, script string
+		signal       syscall.Signal
+		flags        []string
+	}{
+		{"TERM", "exec sleep 100", syscall.SIGTERM, nil},
+		{"INT", "exec sleep 100", syscall.SIGINT, nil},
+		{"TERM with --once", "exec sleep 100", syscall.SIGTERM, []string{"--once"}},
+		{"a command that fails when stopped", "trap 'exit 9' TERM; while :; do sleep 0.01; done", syscall.SIGTERM, nil},
+		{"HUP that the command dies of", "exec sleep 100", syscall.SIGHUP, nil},
+		{"QUIT that the command dies of", "exec sleep 100", syscall.SIGQUIT, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir, address := newStore(t)
+			args := append([]string{"run", "--store", address}, c.flags...)
+			p := start(t, append(args, "k", "--", "sh", "-c", "echo up > "+dir+"/up; "+c.script)...)
+			awaitLine(t, dir+"/up", "up", 5*time.Second)
+			p.signal(t, c.signal)
+			if status := p.status(t, 3*time.Second); status != 0 {
+				t.Errorf("exit code is %d, want 0", status)
+			}
+			if status, out, _ := call(t, "status", "--store", address, "k"); status != 1 {
+				t.Errorf("the lease was not released: %s", out)
+			}
+		})
+	}
+}
+
+func TestAStopWhileWaitingExitsWithZero(t *testing.T) {
+	dir, address := newStore(t)
+	start(t, "run", "--store", address, "k", "--", "sh", "-c", "echo up > "+dir+"/up; exec sleep 100")
+	awaitLine(t, dir+"/up", "up", 5*time.Second)
+	for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
+		p := start(t, "run", "--store", address, "--events", "json", "k", "--", "false")
+		eventually(t, "it stands", 5*time.Second, func() bool { return strings.Contains(p.out.String(), `"held"`) })
+		p.signal(t, s)
+		if status := p.status(t, 3*time.Second); status != 0 {
+			t.Errorf("%v: exit code is %d, want 0", s, status)
+		}
+	}
+}
+
+func TestASecondSignalKills(t *testing.T) {
+	dir, address := newStore(t)
+	p := start(t, "run", "--store", address, "--ttl", "60s", "k", "--", "sh", "-c",
+		"trap 'echo asked >> "+dir+"/log' TERM; echo up >> "+dir+"/log; while :; do sleep 0.01; done")
+	awaitLine(t, dir+"/log", "up", 5*time.Second)
+	p.signal(t, syscall.SIGTERM)
+	awaitLine(t, dir+"/log", "asked", 5*time.Second)
+	p.signal(t, syscall.SIGINT)
+	if status := p.status(t, 3*time.Second); status != 0 {
+		t.Errorf("exit code is %d, want 0", status)
+	}
+}
+
+func TestSignalsArePassedOn(t *testing.T) {
+	dir, address := newStore(t)
+	script := `for s in HUP USR1 USR2 QUIT ALRM WINCH; do trap "echo $s >> $DIR/log" $s; done
+echo up >> $DIR/log; while :; do sleep 0.01; done`
+	p := start(t, "run", "--store", address, "k", "--", "env", "DIR="+dir, "sh", "-c", script)
+	awaitLine(t, dir+"/log", "up", 5*time.Second)
+	for name, s := range map[string]syscall.Signal{
+		"HUP": syscall.SIGHUP, "USR1": syscall.SIGUSR1, "USR2": syscall.SIGUSR2, "QUIT": syscall.SIGQUIT,
+		"ALRM": syscall.SIGALRM, "WINCH": syscall.SIGWINCH,
+	} {
+		p.signal(t, s)
+		awaitLine(t, dir+"/log", name, 5*time.Second)
+	}
+}
+
+func TestItStandsAgainAfterTheCommandHasEnded(t *testing.T) {
+	for _, code := range []int{0, 1} {
+		dir, address := newStore(t)
+		start(t, "run", "--store", address, "--ttl", "1s", "k", "--", "sh", "-c",
+			fmt.Sprintf("echo term $TENURE_TERM. >> %s/log; exit %d", dir, code))
+		awaitLine(t, dir+"/log", "term 3.", 10*time.Second)
+	}
+}
+
+func TestTheCommandFindsTheTermInItsEnvironment(t *testing.T) {
+	_, address := newStore(t)
+	p := tenure(t, "run", "--store", address, "--once", "--name", "node-a", "--ttl", "7s", "my key", "--",
+		"sh", "-c",
+		`echo "$TENURE_KEY|$TENURE_NAME|$TENURE_TERM|$TENURE_TTL"; test -S "$TENURE_SOCK" && env | grep -c ^TENURE_TERM=`)
+	p.cmd.Env = append(p.cmd.Env, "TENURE_TERM=99", "TENURE_KEY=of another")
+	p.start(t)
+	if status := p.status(t, 5*time.Second); status != 0 || p.out.String() != "my key|node-a|1|7s\n1\n" {
+		t.Errorf("exit code is %d, output %q", status, p.out)
+	}
+}
+
+func TestTheCommandInheritsStandardInput(t *testing.T) {
+	_, address := newStore(t)
+	p := tenure(t, "run", "--store", address, "--once", "k", "--", "cat")
+	p.cmd.Stdin = strings.NewReader("words")
+	p.start(t)
+	if status := p.status(t, 5*time.Second); status != 0 || p.out.String() != "words" {
+		t.Errorf("exit code is %d, output %q", status, p.out)
+	}
+}
