@@ -125,7 +125,6 @@ func (n *Node) advance() {
 }
 
 func (n *Node) handle(m *message) {
-	n.advance()
 	switch m.what {
 	case added:
 		n.add(m.c)

@@ -65,6 +65,7 @@ func (n *Node) step(c *Campaign, in fsm.Input, err error) {
 	if c.closed {
 		return
 	}
+	n.advance() // here and not once per message: a hook or the handler of the log may have taken its time before
 	for {
 		in.Now = n.now
 		was := c.machine
