@@ -11,39 +11,39 @@ type outlook struct {
 
 // check holds a world to four duties: a tick before its time does nothing; the machine comes to rest at every instant,
 // however fast it is answered; it leads before long if nothing speaks against it; and it ends when it is stopped.
-func (o *outlook) check(w world) *fault {
-	if err := tooSoon(w); err != nil {
+func (o *outlook) check(w world, now Instant) *fault {
+	if err := tooSoon(w, now); err != nil {
 		return err
 	}
 	for answer := Granted; answer <= Unknown; answer++ {
 		for outcome := Returned; outcome <= Over+1; outcome++ { // Over+1: the work does not return
-			if err := o.comesToRest(w, answer, outcome); err != nil {
+			if err := o.comesToRest(w, now, answer, outcome); err != nil {
 				return err
 			}
 		}
 	}
-	return o.comesToLead(w)
+	return o.comesToLead(w, now)
 }
 
 // tooSoon ticks before Wake.
-func tooSoon(w world) *fault {
+func tooSoon(w world, now Instant) *fault {
 	m := w.m
-	if w.op != NoCall && m.Wake() > w.limit && w.limit > present {
-		return broken("R12", "a call without an answer is awaited for ever: wake in %v", m.Wake().Sub(present))
+	if w.op != NoCall && m.Wake() > w.limit && w.limit > now {
+		return broken("R12", "a call without an answer is awaited for ever: wake in %v", m.Wake().Sub(now))
 	}
 	if m.State() == Leader && m.Wake() > w.until {
 		return broken("R2", "nobody is woken at the deadline")
 	}
-	if m.Wake() <= present {
+	if m.Wake() <= now {
 		for range 3 {
-			m, _ = m.Step(Input{Now: present})
-			if m.Wake() > present {
+			m, _ = m.Step(Input{Now: now})
+			if m.Wake() > now {
 				return nil
 			}
 		}
 		return broken("wake", "three ticks at one instant, and still not later")
 	}
-	if next, c := m.Step(Input{Now: present}); next != m || c != (Call{}) {
+	if next, c := m.Step(Input{Now: now}); next != m || c != (Call{}) {
 		return broken("wake", "a tick before its time does something: %+v", next)
 	}
 	return nil
@@ -51,16 +51,16 @@ func tooSoon(w world) *fault {
 
 // comesToRest answers every call at once in the same way, and the work returns at once in the same way, all at one
 // instant. There must be an end to that.
-func (o *outlook) comesToRest(w world, answer Kind, outcome Outcome) *fault {
+func (o *outlook) comesToRest(w world, now Instant, answer Kind, outcome Outcome) *fault {
 	for n := range maxSteps {
 		o.busy = max(o.busy, n)
-		in := Input{Now: present}
+		in := Input{Now: now}
 		switch {
 		case w.op != NoCall:
-			in = w.answer(answer, present)
+			in = w.answer(answer, now)
 		case w.work && outcome <= Over:
 			in.Kind, in.Outcome = Drained, outcome
-		case w.m.Wake() > present:
+		case w.m.Wake() > now:
 			return nil
 		}
 		if _, err := w.step(in); err != nil {
@@ -81,11 +81,11 @@ func (w *world) answer(k Kind, now Instant) Input {
 
 // comesToLead lets work return when it is told to, grants everything at once, and waits for a leader, or for the end of
 // a machine that is stopped.
-func (o *outlook) comesToLead(w world) *fault {
-	t, now := w.m.Timing(), present
+func (o *outlook) comesToLead(w world, now Instant) *fault {
+	t, began := w.m.Timing(), now
 	most := max(16*t.Poll+t.Retry, 2*t.TTL, 16*t.Retry, 4*t.Poll) + 2*t.CallTimeout
 	for range maxSteps {
-		took := now.Sub(present)
+		took := now.Sub(began)
 		switch {
 		case w.m.State() == Leader && !w.m.Stopped() && took <= most:
 			o.lead = max(o.lead, took)
@@ -112,5 +112,5 @@ func (o *outlook) comesToLead(w world) *fault {
 			return err
 		}
 	}
-	return broken("live", "after %v neither leader nor done: %v", now.Sub(present), w.m.State())
+	return broken("live", "after %v neither leader nor done: %v", now.Sub(began), w.m.State())
 }

@@ -329,7 +329,7 @@ func judgeReleasing(was, w *world, f *fact, c Call) *fault {
 	case w.draining && !w.lost && f.Now < w.by && f.Now < w.until && w.op == NoCall && c.Op == NoCall &&
 		w.m.Wake() > min(w.until, f.Now.Add(w.m.Timing().Renew)):
 		return broken("R8", "%v: the lease is not kept alive while the work winds down", f.Kind)
-	case w.work && !f.stale() && w.m.Overran() != (f.Now >= w.by):
+	case from == Releasing && w.work && !f.stale() && w.m.Overran() != (f.Now >= w.by):
 		return broken("R8", "%v: overrun %v, the work has another %v", f.Kind, w.m.Overran(), w.by.Sub(f.Now))
 	}
 	if from != Releasing || to != Follower {
