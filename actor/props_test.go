@@ -16,6 +16,7 @@ type work struct {
 	do     func(t *Tenure) (err error) // instead of waiting for the end of the context
 	mu     sync.Mutex
 	begun  []*Tenure
+	ctxs   []context.Context
 	told   []time.Duration // when contexts ended, since the world began
 	causes []error
 	runs   int // now
@@ -29,7 +30,7 @@ func (k *work) lead(ctx context.Context, t *Tenure) error {
 		k.told, k.causes = append(k.told, k.w.now()), append(k.causes, context.Cause(ctx))
 	})
 	k.mu.Lock()
-	k.begun = append(k.begun, t)
+	k.begun, k.ctxs = append(k.begun, t), append(k.ctxs, ctx)
 	k.runs++
 	k.most = max(k.most, k.runs)
 	k.mu.Unlock()
