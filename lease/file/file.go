@@ -45,7 +45,10 @@ const (
 //
 // Its calls are short and synchronous; the wait for another process ends with the context, while a disk that hangs can
 // hold a call up for longer.
-type Manager struct{ *register.Watcher }
+type Manager struct {
+	*register.Watcher
+	dir *dir
+}
 
 var (
 	_ lease.Manager = (*Manager)(nil)
@@ -86,7 +89,7 @@ func New(c Config) (*Manager, error) {
 func newDir(c Config, path string) *dir {
 	return &dir{
 		path: path, wait: cmp.Or(c.Wait, defaultWait), sync: true,
-		watch: watch{dir: path, poll: cmp.Or(c.Poll, defaultPoll)},
+		watch: watch{dir: path, poll: cmp.Or(c.Poll, defaultPoll), source: newSource},
 	}
 }
 
@@ -108,5 +111,5 @@ func newManager(c Config, d *dir, domain string) (*Manager, error) {
 	if err != nil {
 		return nil, lease.Permanent(err)
 	}
-	return &Manager{Watcher: w}, nil
+	return &Manager{Watcher: w, dir: d}, nil
 }

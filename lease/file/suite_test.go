@@ -30,8 +30,8 @@ func TestADirectoryIsAManager(t *testing.T) {
 				New:    open,
 				Peer:   func(t leasetest.TB, _ lease.Manager) lease.Manager { return open(t) },
 				Reopen: func(t leasetest.TB, _ lease.Manager) lease.Manager { return open(t) },
-				TTL:    500 * time.Millisecond,
-				Late:   5 * time.Second,
+				TTL:    300 * time.Millisecond,
+				Late:   2 * time.Second,
 			})
 		})
 	}

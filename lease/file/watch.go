@@ -9,8 +9,9 @@ import (
 
 // watch tells of changed files. It has one goroutine, from the first add until the last stop.
 type watch struct {
-	dir  string
-	poll time.Duration
+	dir    string
+	poll   time.Duration
+	source func(dir string) source
 
 	mu   sync.Mutex
 	keys map[string]map[*watched]struct{} // by name of file
@@ -57,7 +58,7 @@ func (w *watch) add(file string, changed func()) (stop func()) {
 	w.keys[file][me] = struct{}{}
 	w.fresh = append(w.fresh, me)
 	if w.loop == nil {
-		w.loop = &loop{source: newSource(w.dir), quit: make(chan struct{}), done: make(chan struct{})}
+		w.loop = &loop{source: w.source(w.dir), quit: make(chan struct{}), done: make(chan struct{})}
 		go w.run(w.loop)
 	} else {
 		w.loop.source.wake()

@@ -177,12 +177,12 @@ func (m *Manager) do(ctx context.Context, key string, c Call) (Body, error) {
 	for {
 		now := m.now()
 		if err := ended(ctx); err != nil {
-			return Body{}, m.fail(c.Op.String(), key, errors.Join(unsettled, err))
+			return Body{}, m.fail(c.Op.String(), key, first{unsettled, err})
 		}
 		if !known {
 			var err error
 			if s, now, err = m.look(ctx, key); err != nil {
-				return Body{}, m.fail(c.Op.String(), key, errors.Join(unsettled, err))
+				return Body{}, m.fail(c.Op.String(), key, first{unsettled, err})
 			}
 		}
 		known, c.Floor = false, max(c.Floor, m.seen.highest(key))

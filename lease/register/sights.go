@@ -1,7 +1,6 @@
 package register
 
 import (
-	"strings"
 	"sync"
 	"time"
 
@@ -80,9 +79,3 @@ func (s *sights) forget(now Now) {
 	}
 	s.sweep = max(1024, 2*len(s.keys))
 }
-
-// oneLine is an error whose text has no line breaks, so that joined causes read as one sentence in a log.
-type oneLine struct{ err error }
-
-func (e oneLine) Error() string { return strings.ReplaceAll(e.err.Error(), "\n", "; ") }
-func (e oneLine) Unwrap() error { return e.err }
