@@ -120,3 +120,11 @@ func TestTheCommandsOwnFlagsAreLeftAlone(t *testing.T) {
 		t.Errorf("exit code is %d, output %q, %s", status, out, errs)
 	}
 }
+
+func TestTheVersionIsPrinted(t *testing.T) {
+	for _, arg := range []string{"version", "--version"} {
+		if status, out, _ := call(t, arg); status != 0 || !strings.HasPrefix(out, "tenure ") {
+			t.Errorf("%s: exit code is %d, output %q", arg, status, out)
+		}
+	}
+}

@@ -44,8 +44,9 @@ CMD is asked to end (SIGTERM) when the lease can no longer be renewed and killed
 lease ends, with everything it started; also when tenure is killed, stopped or hung. The lease is
 released after the last of its processes is gone. The first SIGINT or SIGTERM stops tenure gracefully,
 the second kills CMD. SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH and SIGCONT are passed on
-to CMD. A host that was suspended may run CMD for a moment after it wakes; so may one whose tenure and
-guardian were stopped together. Only the term protects from that.
+to CMD; a CMD that dies of SIGHUP or SIGQUIT takes tenure along. A host that was suspended may run CMD
+for a moment after it wakes; so may one whose tenure and guardian were stopped together. Only the
+term protects from that.
 
 `
 

@@ -46,6 +46,15 @@ func sh(t *testing.T, script string, d guard.Deadline) *guard.Guardian {
 	return g
 }
 
+// running starts a shell script that goes on for ever after its beginning, and returns when that is done.
+func running(t *testing.T, beginning string) *guard.Guardian {
+	t.Helper()
+	ready := filepath.Join(t.TempDir(), "ready")
+	g := sh(t, beginning+"echo > "+ready+"; "+forever, within(minute, minute))
+	await(t, ready)
+	return g
+}
+
 func shell(script string) guard.Command {
 	return guard.Command{
 		Path: "/bin/sh", Args: []string{"sh", "-c", script}, Env: os.Environ(), Grace: 100 * time.Millisecond,
@@ -117,6 +126,21 @@ func TestACommandThatCannotBeExecutedIsRefusedLikeAShellDoes(t *testing.T) {
 	}
 }
 
+func TestArgumentsAndEnvironmentNeedNotBeText(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "out")
+	c := shell(`printf %s. "$1" "$ODD" > "$OUT"; echo >> "$OUT"`)
+	c.Args = append(c.Args, "sh", "a\xffb")
+	c.Env = append(c.Env, "ODD=\xfe\x01", "OUT="+path)
+	g := prepare(t)
+	if _, err := g.Start(c, within(minute, minute)); err != nil {
+		t.Fatal(err)
+	}
+	if got := await(t, path); got != "a\xffb.\xfe\x01." {
+		t.Errorf("the command sees %q", got)
+	}
+	gone(t, g, 10*time.Second)
+}
+
 func TestACommandIsNotStartedPastItsDeadline(t *testing.T) {
 	mark := filepath.Join(t.TempDir(), "mark")
 	_, err := prepare(t).Start(shell("echo > "+mark), within(-time.Millisecond, minute))
@@ -129,8 +153,9 @@ func TestACommandIsNotStartedPastItsDeadline(t *testing.T) {
 }
 
 func TestTheGroupIsAskedAtTheSoftDeadline(t *testing.T) {
+	g := running(t, "trap 'exit 9' TERM; ")
 	start := time.Now()
-	g := sh(t, "trap 'exit 9' TERM; while :; do sleep 0.01; done", within(300*time.Millisecond, minute))
+	g.Extend(within(300*time.Millisecond, minute))
 	exit := gone(t, g, 10*time.Second)
 	if exit != (guard.Exit{Code: 9}) {
 		t.Errorf("exit is %v, want code 9 without force", exit)
@@ -141,36 +166,44 @@ func TestTheGroupIsAskedAtTheSoftDeadline(t *testing.T) {
 }
 
 func TestTheGroupIsKilledAtTheHardDeadline(t *testing.T) {
+	g := running(t, "trap '' TERM; ")
 	start := time.Now()
-	g := sh(t, "trap '' TERM; while :; do sleep 10; done", within(100*time.Millisecond, 400*time.Millisecond))
+	g.Extend(within(100*time.Millisecond, 400*time.Millisecond))
 	exit := gone(t, g, 10*time.Second)
-	if exit.Signal != syscall.SIGKILL || exit.Forced != "the lease ends" {
+	if exit.Signal != syscall.SIGKILL || !atTheEnd(exit) {
 		t.Errorf("exit is %v, want killed because the lease ends", exit)
 	}
-	if took := time.Since(start); took < 400*time.Millisecond || took > 650*time.Millisecond {
+	if took := time.Since(start); took < 400*time.Millisecond || took > 1400*time.Millisecond {
 		t.Errorf("gone after %v, want soon after 400ms", took)
 	}
 }
 
+// atTheEnd reports whether the end of the lease was why the command was killed: by the guardian, or, if the machine
+// is so busy that the guardian got no turn in time, by us.
+func atTheEnd(e guard.Exit) bool {
+	return e.Forced == "the lease ends" || e.Forced == "the guardian died"
+}
+
 func TestAStoppedCommandIsKilledAtTheHardDeadline(t *testing.T) {
-	g := sh(t, "trap '' TERM CONT; kill -STOP $$; sleep 100", within(100*time.Millisecond, 300*time.Millisecond))
+	g := running(t, "trap '' TERM CONT; (sleep 0.1; kill -STOP $$) & ")
+	g.Extend(within(200*time.Millisecond, 300*time.Millisecond))
 	if exit := gone(t, g, 10*time.Second); exit.Signal != syscall.SIGKILL {
 		t.Errorf("exit is %v, want killed", exit)
 	}
 }
 
 func TestEachDeadlineReplacesTheOneBefore(t *testing.T) {
-	g := sh(t, "exec sleep 100", within(minute, minute))
+	g := running(t, "")
 	for range 30 {
-		g.Extend(within(200*time.Millisecond, 400*time.Millisecond))
-		if closed(g.Gone(), 20*time.Millisecond) {
+		g.Extend(within(time.Second, 10*time.Second))
+		if closed(g.Gone(), 50*time.Millisecond) {
 			t.Fatal("gone although the deadline was moved on")
 		}
 	}
 	last := time.Now()
 	gone(t, g, 10*time.Second)
-	if took := time.Since(last); took > 300*time.Millisecond {
-		t.Errorf("gone %v after the last renewal, want soon after 200ms", took)
+	if took := time.Since(last); took > 2*time.Second {
+		t.Errorf("gone %v after the last renewal, want soon after 1s", took)
 	}
 }
 
@@ -196,12 +229,11 @@ func TestStopAsksAndKillsAfterTheGrace(t *testing.T) {
 }
 
 func TestTheGraceNeverOutlivesTheLease(t *testing.T) {
-	dir := t.TempDir()
-	g := sh(t, "trap '' TERM; echo > "+dir+"/ready; "+forever, within(300*time.Millisecond, 500*time.Millisecond))
-	await(t, dir+"/ready")
+	g := running(t, "trap '' TERM; ")
 	start := time.Now()
+	g.Extend(within(300*time.Millisecond, 500*time.Millisecond))
 	g.Stop(minute)
-	if exit := gone(t, g, 10*time.Second); exit.Forced != "the lease ends" || time.Since(start) > time.Second {
+	if exit := gone(t, g, 10*time.Second); !atTheEnd(exit) || time.Since(start) > 2*time.Second {
 		t.Errorf("exit is %v after %v, want killed as the lease ends", exit, time.Since(start))
 	}
 }

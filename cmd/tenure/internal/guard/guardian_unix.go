@@ -36,6 +36,7 @@ type Guardian struct {
 	confirmed Deadline
 	wanted    *Deadline // to be sent when the one on its way is confirmed
 	onWay     bool
+	ordered   bool // the guardian was told to start the command; it may have done so even if we never heard of it
 	finished  bool // the guardian said that nothing is left
 }
 
@@ -84,7 +85,7 @@ func Prepare(executable string, log *slog.Logger) (*Guardian, error) {
 // Start runs the command until the deadline and returns its process ID, which is also that of its group. The error
 // is a *[StartError] if the command cannot be executed, and [ErrLate] if the soft deadline has passed. Call it once.
 func (g *Guardian) Start(c Command, d Deadline) (int, error) {
-	g.order(order{Do: doStart, Command: &c, Deadline: d})
+	g.order(order{Do: doStart, Command: c.wire(), Deadline: d})
 	select {
 	case r := <-g.started:
 		return g.verdict(c, r)
@@ -196,8 +197,7 @@ func (g *Guardian) pass(o order) {
 		g.out.Close()
 		return
 	case doStart:
-		// Until the guardian confirms it, the start is taken to have happened without us hearing of it.
-		g.confirmed = o.Deadline
+		g.ordered, g.confirmed = true, o.Deadline
 		g.alarm.Set(g.confirmed.Hard.Add(Allowance))
 	case doExtend:
 		if g.onWay {
@@ -247,7 +247,7 @@ func (g *Guardian) note(r report) {
 
 // bury makes sure that nothing is left when the guardian has ended, even if that was not by itself.
 func (g *Guardian) bury() {
-	if g.finished || g.group == 0 {
+	if g.finished || !g.ordered {
 		return
 	}
 	if g.exit == (Exit{}) {

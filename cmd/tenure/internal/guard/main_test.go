@@ -41,11 +41,12 @@ func hold(soft, hard string, args []string) int {
 		fmt.Fprintln(os.Stderr, err1, err2, err3)
 		return 1
 	}
-	group, err := g.Start(guard.Command{Path: args[0], Args: args, Env: os.Environ()}, within(s, h))
+	group, err := g.Start(guard.Command{Path: args[0], Args: args, Env: os.Environ()}, within(minute, minute))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	g.Extend(within(s, h))
 	fmt.Println(group, g.PID())
 	for {
 		select {

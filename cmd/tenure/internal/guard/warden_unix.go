@@ -143,15 +143,16 @@ func (w *warden) start(o order) bool {
 		w.tell(report{Is: isRefused, Errno: syscall.ETIMEDOUT})
 		return false
 	}
-	pid, err := syscall.ForkExec(o.Command.Path, o.Command.Args, &syscall.ProcAttr{
-		Env: o.Command.Env, Files: []uintptr{0, 1, 2}, Sys: ownGroup(),
+	c := o.Command.command()
+	pid, err := syscall.ForkExec(c.Path, c.Args, &syscall.ProcAttr{
+		Env: c.Env, Files: []uintptr{0, 1, 2}, Sys: ownGroup(),
 	})
 	if err != nil {
 		errno, _ := err.(syscall.Errno)
 		w.tell(report{Is: isRefused, Errno: errno})
 		return false
 	}
-	w.group, w.deadline, w.grace = pid, o.Deadline, o.Command.Grace
+	w.group, w.deadline, w.grace = pid, o.Deadline, c.Grace
 	w.tell(report{Is: isStarted, PID: pid, Deadline: o.Deadline})
 	return true
 }

@@ -24,11 +24,36 @@ type Deadline struct {
 // Command is what to run.
 type Command struct {
 	// Path is the file to execute, Args its arguments with its own name first, Env its whole environment.
-	Path string   `json:"path"`
-	Args []string `json:"args"`
-	Env  []string `json:"env"`
+	Path string
+	Args []string
+	Env  []string
 	// Grace is how long those get that the command leaves behind when it ends by itself.
+	Grace time.Duration
+}
+
+// wireCommand is a Command on the wire: in bytes, because arguments and environment need not be valid text, and JSON
+// mends what is not.
+type wireCommand struct {
+	Path  []byte        `json:"path"`
+	Args  [][]byte      `json:"args"`
+	Env   [][]byte      `json:"env"`
 	Grace time.Duration `json:"grace"`
+}
+
+func (c Command) wire() *wireCommand {
+	return &wireCommand{[]byte(c.Path), each[[]byte](c.Args), each[[]byte](c.Env), c.Grace}
+}
+
+func (w *wireCommand) command() Command {
+	return Command{string(w.Path), each[string](w.Args), each[string](w.Env), w.Grace}
+}
+
+func each[To, From ~string | ~[]byte](list []From) []To {
+	out := make([]To, len(list))
+	for i, v := range list {
+		out[i] = To(v)
+	}
+	return out
 }
 
 // Exit is how a command ended.
@@ -87,7 +112,7 @@ func (e *StartError) Status() int {
 // order is what tenure tells the guardian, one JSON object a line.
 type order struct {
 	Do       string         `json:"do"`
-	Command  *Command       `json:"command,omitempty"`
+	Command  *wireCommand   `json:"command,omitempty"`
 	Deadline Deadline       `json:"deadline,omitzero"`
 	Signal   syscall.Signal `json:"signal,omitempty"`
 	Grace    time.Duration  `json:"grace,omitempty"`

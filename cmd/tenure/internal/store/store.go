@@ -10,7 +10,6 @@ import (
 
 	"github.com/go-tenure/tenure/lease"
 	"github.com/go-tenure/tenure/lease/file"
-	"github.com/go-tenure/tenure/lease/memory"
 )
 
 // Help lists the stores that Open knows.
@@ -44,10 +43,7 @@ func Open(address string) (Store, error) {
 		}
 		return m, nil
 	case scheme == "memory":
-		if rest != "" {
-			return nil, fault("memory: takes nothing after the colon")
-		}
-		return &memory.Manager{}, nil
+		return nil, fault("memory: reaches no other process, so everybody would lead; use %s", Help)
 	default:
 		return nil, fault("the scheme %q is unknown; known: %s", scheme, Help)
 	}

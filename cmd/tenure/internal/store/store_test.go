@@ -1,0 +1,86 @@
+package store_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/go-tenure/tenure/cmd/tenure/internal/store"
+	"github.com/go-tenure/tenure/lease"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestAnAddressThatCannotBeMeantIsRefused(t *testing.T) {
+	for address, says := range map[string]string{
+		"":                               "has no scheme",
+		"/var/lib/tenure":                "write file:/var/lib/tenure",
+		"redis://localhost":              `the scheme "redis" is unknown; known: file:DIR`,
+		"postgres://me:secret@host/db":   `the scheme "postgres" is unknown`,
+		"me:secret@host":                 "is unknown",
+		"//me/secret@host":               "has no scheme",
+		"memory:":                        "reaches no other process",
+		"file:":                          "names no directory",
+		"file://":                        "names no directory",
+		"file://elsewhere/var/lib":       "not a directory of this host",
+		"file:///var/lib?mode=ro":        "not a directory of this host",
+		"file:///var/lib#part":           "not a directory of this host",
+		"file://localhost:99999999/%zz/": "not a directory of this host",
+	} {
+		_, err := store.Open(address)
+		if !errors.Is(err, store.ErrURL) || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: error is %v, want ErrURL that says %q", address, err, says)
+		} else if strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: error %q gives the password away", address, err)
+		}
+	}
+}
+
+func TestADirectoryCanBeWrittenInSeveralWays(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(filepath.Dir(dir))
+	var leases []lease.Lease
+	for i, address := range []string{"file:" + dir, "file://" + dir, "file://localhost" + dir, "file:" + filepath.Base(dir)} {
+		m, err := store.Open(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := lease.Holder{Name: fmt.Sprint("node-", i), Incarnation: "x"}
+		l, err := m.Acquire(t.Context(), "k", h, time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		leases = append(leases, l)
+		if err := m.Release(t.Context(), l); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if last := leases[len(leases)-1]; last.Term < 4 {
+		t.Errorf("terms are %v; they are not of one store", leases)
+	}
+}
+
+func TestADirectoryThatIsNoneIsAFaultOfTheStore(t *testing.T) {
+	plain := filepath.Join(t.TempDir(), "plain")
+	if err := os.WriteFile(plain, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{plain, plain + "/below", filepath.Dir(plain) + "/missing"} {
+		m, err := store.Open("file:" + path)
+		if err == nil || errors.Is(err, store.ErrURL) || m != nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: store is %v, error is %v", path, m, err)
+		}
+	}
+}
+
+func ExampleOpen() {
+	_, err := store.Open("consul://localhost")
+	fmt.Println(err)
+	// Output: store: the scheme "consul" is unknown; known: file:DIR, a directory that all processes of one host share
+}
