@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"time"
+	"unicode/utf8"
 )
 
 const (
@@ -21,16 +22,21 @@ const (
 func CheckKey(key string) error { return checkText("key", key, 1, MaxKey) }
 
 // Check returns an error that names every fault if h cannot hold a lease: its name and its incarnation have 1 to
-// [MaxName] bytes of printable ASCII, its metadata at most [MaxMeta] bytes of text without control characters.
+// [MaxName] bytes of printable ASCII, its metadata at most [MaxMeta] bytes of UTF-8 without control characters.
 func (h Holder) Check() error {
 	var meta error
 	if len(h.Meta) > MaxMeta {
 		meta = fmt.Errorf("lease: metadata has %d bytes; at most %d are published", len(h.Meta), MaxMeta)
 	}
-	for i := 0; i < len(h.Meta) && meta == nil; i++ {
-		if h.Meta[i] < 0x20 || h.Meta[i] == 0x7f {
-			meta = fmt.Errorf("lease: metadata has the control character %#02x at byte %d; publish text", h.Meta[i], i)
+	for i := 0; i < len(h.Meta) && meta == nil; {
+		r, size := utf8.DecodeRuneInString(h.Meta[i:])
+		switch {
+		case r < 0x20 || r == 0x7f:
+			meta = fmt.Errorf("lease: metadata has the control character %#02x at byte %d; publish text", r, i)
+		case r == utf8.RuneError && size == 1:
+			meta = fmt.Errorf("lease: metadata is not UTF-8 at byte %d (%#02x); publish text", i, h.Meta[i])
 		}
+		i += size
 	}
 	return errors.Join(checkText("name", h.Name, 1, MaxName), checkText("incarnation", h.Incarnation, 1, MaxName), meta)
 }
