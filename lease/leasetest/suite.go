@@ -185,7 +185,9 @@ func observe(ctx context.Context, check func(TB)) []string {
 		check(o)
 	}()
 	<-done
-	return o.texts
+	o.mu.Lock() // a broken Manager may still call us
+	defer o.mu.Unlock()
+	return o.texts[:len(o.texts):len(o.texts)]
 }
 
 func (o *observer) clean(cancel func()) {
