@@ -92,6 +92,7 @@ var violations = map[string]struct{ bad, good []sample }{
 		bad: []sample{{"actor/a.go", "package actor\nimport \"context\"\ntype T struct { ctx context.Context }"}},
 		good: []sample{
 			{"actor/a.go", "package actor\nimport \"context\"\ntype T struct { f func(context.Context) }"},
+			{"actor/a.go", "package actor\nimport \"context\"\ntype T struct { context.Context }"},
 		},
 	},
 	"field-words": {

@@ -175,7 +175,9 @@ func noContextInStruct(f *file) []fault {
 			return true
 		}
 		for _, field := range st.Fields.List {
-			if sel, ok := field.Type.(*ast.SelectorExpr); ok && isPackage(f, sel.X, "context") && sel.Sel.Name == "Context" {
+			sel, ok := field.Type.(*ast.SelectorExpr)
+			embedded := len(field.Names) == 0 // then the struct is a context itself
+			if ok && !embedded && isPackage(f, sel.X, "context") && sel.Sel.Name == "Context" {
 				faults = append(faults, f.at(field.Pos(), "a struct holds a context"))
 			}
 		}
