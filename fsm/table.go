@@ -2,7 +2,6 @@ package fsm
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -64,7 +63,11 @@ type Table struct {
 // NewTable returns a Table that runs a.
 func NewTable(a Actions) *Table {
 	t := &Table{}
-	on := looplab.Callbacks{}
+	on := looplab.Callbacks{"before_event": func(_ context.Context, e *looplab.Event) {
+		if e.Dst != t.move.To.String() { // a reason fits the state, but leads elsewhere: refuse before anything is run
+			e.Cancel()
+		}
+	}}
 	add := func(when string, action Action) {
 		if action != nil {
 			on[when] = func(_ context.Context, e *looplab.Event) { action(t.move, e.Args[0]) }
@@ -99,11 +102,10 @@ func (t *Table) Fire(m Move, subject any) error {
 	t.move = m
 	t.machine.SetState(m.From.String())
 	// The context is never one that can end: looplab/fsm v1.0.3 refuses every event after one that was cut short.
-	err := t.machine.Event(context.Background(), m.Reason.String(), subject)
-	if err == nil && t.machine.Current() == m.To.String() {
-		return nil
+	if err := t.machine.Event(context.Background(), m.Reason.String(), subject); err != nil {
+		return fmt.Errorf("fsm: %s -> %s (%s) is not a legal move: %w", m.From, m.To, m.Reason, err)
 	}
-	return errors.Join(fmt.Errorf("fsm: %s -> %s (%s) is not a legal move", m.From, m.To, m.Reason), err)
+	return nil
 }
 
 // Mermaid returns the state diagram, in the language of mermaid.js, drawn by looplab/fsm from the table of legal moves.
