@@ -14,7 +14,7 @@ func (s *Subscription) follow(ctx context.Context) {
 	unhook := context.AfterFunc(ctx, func() { s.finish(context.Cause(ctx), false) })
 	s.mu.Lock()
 	s.unhook = unhook
-	over := s.err != nil
+	over := s.discarded
 	s.mu.Unlock()
 	if over {
 		unhook()
@@ -145,9 +145,7 @@ func (s *Subscription) poll() (t Transition, ok bool, stream <-chan Transition, 
 	}
 	t, ord, ok := s.peek()
 	if !ok {
-		if s.err != nil && s.unhook != nil {
-			s.unhook()
-		}
+		s.over()
 		return t, false, nil, s.err
 	}
 	s.take(ord)
@@ -155,6 +153,17 @@ func (s *Subscription) poll() (t Transition, ok bool, stream <-chan Transition, 
 		s.notify() // another reader may be waiting
 	}
 	return t, true, nil, nil
+}
+
+// over reports whether s, of which nothing waits, has ended, and then lets go of the context. The caller holds s.mu.
+func (s *Subscription) over() bool {
+	if s.err == nil {
+		return false
+	}
+	if s.unhook != nil {
+		s.unhook()
+	}
+	return true
 }
 
 // notify never blocks: one signal is enough for any number of events.
@@ -173,7 +182,7 @@ func (s *Subscription) pump(stream chan<- Transition, drained chan<- struct{}) {
 	for {
 		s.mu.Lock()
 		t, ord, ok := s.peek()
-		over := s.err != nil
+		over := !ok && s.over()
 		s.mu.Unlock()
 		switch {
 		case ok:

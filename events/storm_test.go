@@ -82,7 +82,7 @@ func TestNoGapFollowsTheSnapshotWhileEventsArePublished(t *testing.T) {
 			for i := range 4 {
 				subscribers.Go(func() {
 					r := rand.New(rand.NewPCG(uint64(i), uint64(ring)))
-					for range 80 {
+					for range 50 {
 						if err := joinStorm(t.Context(), n, r); err != nil {
 							t.Error(err)
 						}
@@ -168,7 +168,7 @@ func TestSubscribersComeAndGoWhileEventsArePublished(t *testing.T) {
 }
 
 func TestTenThousandSubscribersAllSeeTheNewestAndNobodyWaitsForTheSlow(t *testing.T) {
-	const many, published = 10_000, 70
+	const many, published = 10_000, 40
 	n := newNode(t, 0)
 	n.add("a", "b", "c", "d")
 	newest := map[string]uint64{"": published}
@@ -188,6 +188,9 @@ func TestTenThousandSubscribersAllSeeTheNewestAndNobodyWaitsForTheSlow(t *testin
 	var slow []func()
 	for i := range many {
 		o := events.Options{Key: []string{"", "a", "b", "c", "d"}[i%5], Policy: events.Policy(i % 3)}
+		if o.Policy != events.Latest {
+			o.Buffer = 16
+		}
 		s := n.subscribe(o)
 		if i%7 == 0 {
 			slow = append(slow, func() { read(s, o) }) // reads nothing until everything is over

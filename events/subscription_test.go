@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -127,8 +128,17 @@ func TestWithTheLastSubscriberTheRelayEndsHoweverItLeaves(t *testing.T) {
 	leave := map[string]func(t *testing.T, n *node){
 		"closed": func(t *testing.T, n *node) {
 			s := n.subscribe(events.Options{})
+			c := s.C()
 			s.Close()
 			s.Close()
+			select {
+			case e, ok := <-c:
+				if ok {
+					t.Errorf("%v was delivered after Close", e)
+				}
+			default:
+				t.Error("Close returned before the channel was closed")
+			}
 		},
 		"context": func(t *testing.T, n *node) {
 			ctx, cancel := context.WithCancelCause(t.Context())
@@ -176,7 +186,7 @@ func TestWithTheLastSubscriberTheRelayEndsHoweverItLeaves(t *testing.T) {
 				n := newNode(t, 4)
 				leave(t, n)
 				synctest.Wait()
-				if k := events.Relays(n.hub); k != 0 {
+				if relays() > 0 {
 					t.Error("the relay goes on with nobody to serve")
 				}
 				again := n.subscribe(events.Options{})
@@ -282,6 +292,9 @@ func TestNextAndTheChannelShareTheEvents(t *testing.T) {
 		for range 40 {
 			n.move("a")
 			synctest.Wait()
+			if uint64(len(got)) != n.seq {
+				t.Fatalf("event %d waits although five are waiting for it", n.seq)
+			}
 		}
 		n.hub.Close()
 		readers.Wait()
@@ -324,37 +337,6 @@ func TestNextWithAnEndedContextTakesNothing(t *testing.T) {
 		synctest.Wait()
 		wantSeq(t, next(t, s), 1, 0)
 	})
-}
-
-func TestAReaderThatGivesUpDoesNotTakeTheWakeUpOfAnother(t *testing.T) {
-	for range 200 {
-		synctest.Test(t, func(t *testing.T) {
-			n := newNode(t, 0)
-			s := n.subscribe(events.Options{Policy: events.DropOldest})
-			next(t, s)
-			ctx, cancel := context.WithCancel(t.Context())
-			gone := make(chan bool)
-			go func() {
-				_, err := s.Next(ctx)
-				gone <- err == nil
-			}()
-			synctest.Wait()
-			got := make(chan uint64)
-			go func() {
-				e, _ := s.Next(t.Context())
-				got <- e.Seq
-			}()
-			synctest.Wait()
-			go cancel()
-			n.move("a")
-			if !<-gone {
-				<-got // the test ends in a deadlock if nobody woke this one
-				return
-			}
-			n.move("a")
-			<-got
-		})
-	}
 }
 
 func TestBadOptionsAreRefusedAllAtOnce(t *testing.T) {
@@ -427,6 +409,59 @@ func TestPoliciesHaveNames(t *testing.T) {
 	} {
 		if p.String() != want {
 			t.Errorf("policy %d is %q, want %q", p, p, want)
+		}
+	}
+}
+
+// hooked is a context that counts who waits for its end.
+type hooked struct {
+	context.Context
+	done  chan struct{}
+	hooks atomic.Int64
+}
+
+func (h *hooked) Done() <-chan struct{} { return h.done }
+
+func (h *hooked) AfterFunc(func()) (stop func() bool) {
+	h.hooks.Add(1)
+	return sync.OnceValue(func() bool {
+		h.hooks.Add(-1)
+		return true
+	})
+}
+
+func TestASubscriptionThatHasEndedLeavesNothingOnItsContext(t *testing.T) {
+	ends := map[string]func(n *node, s *events.Subscription){
+		"closed":  func(_ *node, s *events.Subscription) { s.Close() },
+		"drained": func(n *node, s *events.Subscription) { n.hub.Close() },
+		"drained by channel": func(n *node, s *events.Subscription) {
+			n.hub.Close()
+			for range s.C() {
+				continue
+			}
+		},
+		"slow": func(n *node, s *events.Subscription) {
+			for range 3 {
+				n.move("a")
+			}
+		},
+	}
+	for name, end := range ends {
+		n := newNode(t, 0)
+		ctx := &hooked{Context: context.Background(), done: make(chan struct{})}
+		s, err := n.hub.Subscribe(ctx, events.Options{Policy: events.Disconnect, Buffer: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if k := ctx.hooks.Load(); k != 1 {
+			t.Errorf("%s: %d hooks at first, want 1", name, k)
+		}
+		end(n, s)
+		for err = nil; err == nil; {
+			_, err = s.Next(t.Context())
+		}
+		if k := ctx.hooks.Load(); k != 0 {
+			t.Errorf("%s: %d hooks at the end, want 0", name, k)
 		}
 	}
 }
