@@ -66,6 +66,7 @@ func inWorld(t *testing.T, f func(w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		c := &leaper{Mock: clock.NewMock()}
+		c.Set(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
 		w := &world{T: t, clock: c, store: &memory.Manager{Clock: c, Quiet: true}, start: c.Now()}
 		defer w.end()
 		f(w)
