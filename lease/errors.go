@@ -25,6 +25,9 @@ type HeldError struct {
 
 // Error names the key, the holder, its term and, if known, for how much longer.
 func (e *HeldError) Error() string {
+	if e == nil { // an error all the same, as nil pointers in interfaces are
+		return ErrHeld.Error()
+	}
 	r := e.Record
 	s := fmt.Sprintf("lease: %q is held by %s under term %d", r.Key, r.Holder, r.Term)
 	if r.Remaining >= 0 {
@@ -44,6 +47,9 @@ type LostError struct {
 
 // Error names the key, the term that was lost and who has the lease now.
 func (e *LostError) Error() string {
+	if e == nil {
+		return ErrLost.Error()
+	}
 	s := fmt.Sprintf("lease: lost %q, term %d", e.Lease.Key, e.Lease.Term)
 	switch r := e.Record; {
 	case !r.Holder.IsZero():
@@ -75,11 +81,11 @@ func Permanent(err error) error {
 // are no refusal; a refusal that carries no record yields the zero Record.
 func Refusal(err error) (Record, bool) {
 	var held *HeldError
-	if errors.As(err, &held) {
+	if errors.As(err, &held) && held != nil {
 		return held.Record, true
 	}
 	var lost *LostError
-	if errors.As(err, &lost) {
+	if errors.As(err, &lost) && lost != nil {
 		return lost.Record, true
 	}
 	return Record{}, errors.Is(err, ErrHeld) || errors.Is(err, ErrLost)
