@@ -16,8 +16,24 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/go-tenure/tenure/lease"
 )
+
+// childEnv makes a copy of the test binary a child: its value says what to do.
+const childEnv = "TENURE_FILE_TEST_CHILD"
+
+func TestMain(m *testing.M) {
+	if what := os.Getenv(childEnv); what != "" {
+		if err := children[what](os.Args[1:]); err != nil {
+			fmt.Println("error", err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // children are what copies of the test binary do: they take their arguments from the command line, tell on standard output
 // what they do, one line each, and end with standard input.

@@ -152,20 +152,22 @@ func (d *dir) replace(key string, value []byte) (err error) {
 	return nil
 }
 
-// check finds out whether leases can be kept here, by doing what keeping them does.
+// check finds out whether leases can be kept here, by doing what keeping them does. Several processes may do so at once.
 func (d *dir) check() error {
 	if err := d.present(); err != nil {
 		return d.explain(err)
 	}
-	f, err := os.CreateTemp(d.path, "probe-*.tmp")
+	probe := filepath.Join(d.path, "probe.tmp")
+	if err := os.Remove(probe); errors.Is(err, fs.ErrPermission) || err != nil && readOnly(err) {
+		return d.explain(err)
+	}
+	f, err := os.OpenFile(probe, os.O_WRONLY|os.O_CREATE|openSafely, 0o600)
 	if err != nil {
 		return d.explain(err)
 	}
-	err = errors.Join(f.Close(), os.Remove(f.Name()))
-	if err != nil {
-		return d.explain(err)
-	}
-	return nil
+	err = f.Close()
+	_ = os.Remove(probe) // or somebody else does
+	return d.explain(err)
 }
 
 // present returns an error unless the directory is there.
@@ -182,10 +184,12 @@ func (d *dir) present() error {
 
 var errNotDir = errors.New("not a directory")
 
-// explain says what to do about err, and marks it if doing it is up to people.
+// explain says what to do about err, and marks it if doing it is up to people. Nil stays nil.
 func (d *dir) explain(err error) error {
 	remedy, lasting := "", true
 	switch {
+	case err == nil:
+		return nil
 	case errors.Is(err, errForeign):
 		return lease.Permanent(err)
 	case errors.Is(err, errNotDir), notDir(err):
