@@ -197,6 +197,8 @@ func (n *Node) answered(m *message) {
 		in.Kind, in.Term, in.Remaining, in.Who = fsm.Refused, record.Term, record.Remaining, n.who(record)
 		if record == (lease.Record{}) {
 			in.Remaining = -1
+		} else if record.Remaining == 0 { // held, for no time: the store rounds down, and goes on doing so for a while
+			in.Remaining = c.machine.Timing().TTL / 100
 		}
 	case m.err != nil:
 		in.Kind, in.Permanent = fsm.Unknown, errors.Is(m.err, lease.ErrPermanent)

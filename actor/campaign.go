@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"sync/atomic"
-	"time"
 
 	"github.com/go-tenure/tenure/events"
 	"github.com/go-tenure/tenure/fsm"
@@ -44,8 +43,8 @@ type extra struct {
 	beatNext fsm.Instant // when the one after the running one is due
 	beating  bool
 	stopBeat func()
-	err      error         // why the election has ended, if not on request
-	unfit    time.Duration // what TTLFunc returned last that could not be used
+	err      error // why the election has ended, if not on request
+	unfit    bool  // TTLFunc has returned a length that cannot be used, and that has been logged
 }
 
 type watching uint8

@@ -150,12 +150,13 @@ func (n *Node) retime(c *Campaign) bool {
 	}
 	t, err := x.election.timing(ttl, n.config.Manager)
 	if err = errors.Join(err, (lease.Limits{}).Check(ttl)); err != nil {
-		if ttl != x.unfit {
+		if !x.unfit {
 			n.log.Error("TTLFunc returned a length that cannot be used", "key", c.key, "ttl", ttl, "err", err)
 		}
-		x.unfit = ttl
+		x.unfit = true
 		return false
 	}
+	x.unfit = false
 	n.mu.Lock()
 	c.machine = c.machine.Retimed(n.shared(t))
 	n.mu.Unlock()
