@@ -11,8 +11,8 @@
 //
 //   - one for every node, which cron starts as ever;
 //   - one that knows nothing of leadership (func()), wrapped by whileLeading, a cron.JobWrapper: it is skipped on
-//     followers, and the lease is not released while it runs. It cannot be told to stop, so after a loss of the lease it
-//     runs on; whatever it writes to has to be safe against that;
+//     followers, and the lease is not released while it runs. It cannot be told to stop, so after a loss of the
+//     lease it runs on; whatever it writes to has to be safe against that;
 //   - one that takes a context and the tenure, which is told.
 package main
 

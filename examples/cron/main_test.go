@@ -28,8 +28,8 @@ ben: alive
 ben: backed up under term 2
 `
 
-// Two schedulers in one process, in virtual time: ann from 0 to 9.5 s, ben from 4.4 to 15.5 s. No two jobs that print are due
-// in one second.
+// Two schedulers in one process, in virtual time: ann from 0 to 9.5 s, ben from 4.4 to 15.5 s. No two jobs that
+// print are due in one second.
 func TestOnlyTheLeaderRunsTheGuardedJobs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer

@@ -4,16 +4,16 @@
 //
 //	go run ./gocron /tmp/reports
 //
-// One of them starts a report every five seconds; the other stands by. Press Ctrl-C in the first while a report is being
-// written: the report is told to stop, and only when it has, the other takes over, under the next term. Kill the first
-// with SIGKILL instead, and the other takes over when the lease has run out, after at most 15 seconds.
+// One of them starts a report every five seconds; the other stands by. Press Ctrl-C in the first while a report is
+// being written: the report is told to stop, and only when it has, the other takes over, under the next term. Kill
+// the first with SIGKILL instead, and the other takes over when the lease has run out, after at most 15 seconds.
 //
 // Look at three lines of run:
 //
-//   - WithDistributedElector(campaign): a Campaign is a gocron Elector as it is. gocron asks it once for each job that is
-//     due, and skips the job on followers.
-//   - reports.Job(write): gocron never tells a running job that leadership has ended. The guard does: the context of a
-//     job ends with the tenure, and the job gets the tenure, whose term goes along with every write.
+//   - WithDistributedElector(campaign): a Campaign is a gocron Elector as it is. gocron asks it once for each job
+//     that is due, and skips the job on followers.
+//   - reports.Job(write): gocron never tells a running job that leadership has ended. The guard does: the context
+//     of a job ends with the tenure, and the job gets the tenure, whose term goes along with every write.
 //   - Lead: reports.Lead: running jobs are the leader's work, so the lease is not released while one runs.
 package main
 

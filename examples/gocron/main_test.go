@@ -19,7 +19,7 @@ const want = `ann: page 1, term 1
 ann: page 2, term 1
 ann: page 3, term 1
 ann: page 1, term 1
-ann: told to stop: actor: term 1 of "reports" ended: lost: lease: lost "reports", term 1: held by nobody here under term 2
+ann: told to stop: actor: term 1 of "reports" ended: lost: lease: lost "reports", term 1: held by cid under term 2
 ben: page 1, term 4
 ben: page 2, term 4
 ben: page 3, term 4
@@ -41,7 +41,7 @@ func TestTheLeaderRunsTheJobsAndLossStopsTheRunningOne(t *testing.T) {
 			synctest.Wait() // ann is first
 		}
 		time.Sleep(11500 * time.Millisecond)
-		store.Assign("reports", "nobody here")
+		store.Assign("reports", "cid")
 		time.Sleep(time.Second)
 		store.Assign("reports", "ben")
 		time.Sleep(9 * time.Second)

@@ -79,7 +79,8 @@ func play(t *testing.T, story func(t *testing.T, s *scene)) {
 	})
 }
 
-// begin starts a job that waits for the end of its context, says why through the channel, and returns after another delay.
+// begin starts a job that waits for the end of its context, says why through the channel, and returns after another
+// delay.
 func (s *scene) begin(ctx context.Context, delay time.Duration) (why <-chan error) {
 	c := make(chan error, 1)
 	go func() {
@@ -94,12 +95,22 @@ func (s *scene) begin(ctx context.Context, delay time.Duration) (why <-chan erro
 	return c
 }
 
+// receive returns what comes through c within a second.
+func receive(c <-chan error) error {
+	select {
+	case err := <-c:
+		return err
+	case <-time.After(time.Second):
+		return errors.New("(it goes on)")
+	}
+}
+
 func TestTheLossOfTheLeaseEndsTheContextOfARunningJob(t *testing.T) {
 	play(t, func(t *testing.T, s *scene) {
 		why := s.begin(t.Context(), 0)
 		s.store.Assign("reports", "ben")
 		var ended *actor.Ended
-		if err := <-why; !errors.As(err, &ended) || ended.Reason != fsm.Lost || ended.Term != 1 {
+		if err := receive(why); !errors.As(err, &ended) || ended.Reason != fsm.Lost || ended.Term != 1 {
 			t.Errorf("the context ended with %v, want the loss of term 1", err)
 		}
 	})
@@ -111,7 +122,7 @@ func TestTheSchedulersContextEndsTheContextOfARunningJob(t *testing.T) {
 		why := s.begin(ctx, 0)
 		removed := errors.New("the job was removed")
 		cancel(removed)
-		if err := <-why; err != removed {
+		if err := receive(why); err != removed {
 			t.Errorf("the context ended with %v, want %v", err, removed)
 		}
 		if !s.campaign.Status().Leading {
@@ -169,6 +180,45 @@ func TestTheErrorOfAJobReachesTheSchedulerAndNotTheElection(t *testing.T) {
 		}
 		if st := s.campaign.Status(); !st.Leading || !strings.Contains(st.Leader.String(), "ann") {
 			t.Errorf("the election stands at %+v, want ann to lead on", st)
+		}
+	})
+}
+
+// The node is stuck in a hook of the user's, as a process is that was stopped and goes on: nothing has ended the
+// context.
+func TestAJobIsRefusedWhenTheTimeIsUpThoughTheNodeHasNotNoticed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var g guard.Guard
+		node, err := actor.New(actor.Config{
+			Manager: &memory.Manager{Quiet: true},
+			Hooks: actor.Hooks{Called: func(_ string, op fsm.Op, _ time.Duration, _ error) {
+				if op == fsm.Renew {
+					time.Sleep(time.Minute)
+				}
+			}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = node.Campaign(actor.Election{Key: "reports", Lead: g.Lead}); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		ended := make(chan error)
+		go func() { ended <- node.Run(ctx) }()
+		time.Sleep(time.Second)
+		job := g.Job(func(ctx context.Context, _ *actor.Tenure) error { return context.Cause(ctx) })
+		if err := job(ctx); err != nil {
+			t.Errorf("while the node leads: %v", err)
+		}
+		time.Sleep(20 * time.Second)
+		if err := job(ctx); !errors.Is(err, actor.ErrNotLeading) {
+			t.Errorf("after the time was up: %v", err)
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
 		}
 	})
 }

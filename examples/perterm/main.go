@@ -3,9 +3,10 @@
 //	go run ./perterm
 //
 // This is the shortest way to put anything under an election that has a start and a stop: build it when the tenure
-// begins, start it, wait for the end of the tenure, stop it, and return when it has stopped. It suits asynq's Scheduler,
-// which cannot be started again once it has been shut down, and everything else that keeps state about what it has done: a new leader
-// builds its state anew, from what is stored, and never goes on from what it remembers of its last term.
+// begins, start it, wait for the end of the tenure, stop it, and return when it has stopped. It suits asynq's
+// Scheduler, which cannot be started again once it has been shut down, and everything else that keeps state about
+// what it has done: a new leader builds its state anew, from what is stored, and never goes on from what it
+// remembers of its last term.
 //
 // Look at lead, which is all there is to it. Here robfig/cron stands for the scheduler. The program leads twice,
 // pausing in between, and shows that the second scheduler begins anew with the second term.

@@ -1,5 +1,5 @@
-// An active/passive service of the operating system: kardianos/service for Windows, systemd, launchd and others, with an
-// election that decides which node is the active one.
+// An active/passive service of the operating system: kardianos/service for Windows, systemd, launchd and others,
+// with an election that decides which node is the active one.
 //
 // Try it in two terminals, as two nodes that share a directory, and press Ctrl-C in that of the active one:
 //
@@ -17,13 +17,13 @@
 //
 // What was this in Topshelf.Leader?
 //
-//	WhenStartedAsLeader, WhenStarted((service, token) => ...)  Election.Lead: ctx is the token, and says why it ended
+//	WhenStartedAsLeader; WhenStarted((service, token) => ...)  Election.Lead: ctx is the token, and says why it ended
 //	WhenLeaderIsElected(isLeader => ...)                       events, see ../subscribe; Campaign.Status
 //	WithHeartBeat(interval, (isLeader, token) => ...)          Election.Heartbeat, HeartbeatEvery
-//	WhenStopped(service => ...)                                after Run has returned, in Stop
-//	Lease(l => l.RenewLeaseEvery, AquireLeaseEvery, LeaseLength)  Election.Timing: Renew, Poll, TTL
-//	Lease(l => l.WithLeaseManager(...))                        Config.Manager
-//	SetNodeId                                                  Config.Name; unique if left empty
+//	WhenStopped(service => ...)                                after Run has returned: in Stop
+//	RenewLeaseEvery, AquireLeaseEvery, LeaseLength             Election.Timing: Renew, Poll, TTL
+//	WithLeaseManager(...)                                      Config.Manager
+//	SetNodeId(...)                                             Config.Name; unique if left empty
 //
 // One thing is different on purpose: the lease is released after the work has returned, not before.
 //

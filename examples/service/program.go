@@ -43,7 +43,8 @@ type program struct {
 
 var _ service.Interface = (*program)(nil)
 
-// Start checks everything, starts the node and returns at once: it does not wait for leadership, which may never come.
+// Start checks everything, starts the node and returns at once: it does not wait for leadership, which may never
+// come.
 func (p *program) Start(service.Service) error {
 	node, err := actor.New(actor.Config{Name: p.name, Manager: p.store, JoinLimit: joinLimit})
 	if err != nil {
@@ -69,8 +70,8 @@ func (p *program) Start(service.Service) error {
 	return nil
 }
 
-// Stop ends the work, hands the lease over and waits for both, so that the node that stands by is active by the time this
-// process has gone. If the work does not return in time, the lease is left to run out, and Stop says so.
+// Stop ends the work, hands the lease over and waits for both, so that the node that stands by is active by the
+// time this process has gone. If the work does not return in time, the lease is left to run out, and Stop says so.
 func (p *program) Stop(service.Service) error {
 	p.stop()
 	limit := time.NewTimer(stopLimit)

@@ -1,18 +1,19 @@
-// Package store is a lease.Manager of one's own, as small as it gets: a map under a mutex. It shows what a store has to
-// do, and how the conformance suite proves that it does it.
+// Package store is a lease.Manager of one's own, as small as it gets: a map under a mutex. It shows what a store
+// has to do, and how the conformance suite proves that it does it.
 //
 //	go test -v ./store
 //
 // Look at four things:
 //
-//   - every decision and the change that follows from it happen in one atomic step, here under the mutex; in a database it
-//     is one conditional statement;
+//   - every decision and the change that follows from it happen in one atomic step, here under the mutex; in a
+//     database it is one conditional statement;
 //   - Release leaves the record behind, so that the next term is counted from it;
 //   - Renew and Release compare name, incarnation and term, and nothing else will do;
 //   - store_test.go, which is one call. Take out any comparison above and see what it says.
 //
-// It is for reading. For use in one process there is lease/memory; a store that can compare and swap one small record,
-// such as an object store or a configuration service, is made a Manager by lease/register, from two methods.
+// It is for reading. For use in one process there is lease/memory; a store that can compare and swap one small
+// record, such as an object store or a configuration service, is made a Manager by lease/register, from two
+// methods.
 package store
 
 import (

@@ -5,20 +5,21 @@
 //	go run ./subscribe /tmp/billing ann
 //	go run ./subscribe /tmp/billing ben
 //
-// Each stands in the election and prints what it learns of it, of itself and of the others. Press Ctrl-C in the terminal of the
-// leader: the others see that nobody leads, and then who does. Look at the first line of a process that starts late: it
-// knows at once how things stand, because a subscription begins with a snapshot.
+// Each stands in the election and prints what it learns of it, of itself and of the others. Press Ctrl-C in the
+// terminal of the leader: the others see that nobody leads, and then who does. Look at the first line of a process
+// that starts late: it knows at once how things stand, because a subscription begins with a snapshot.
 //
 // There are two subscribers, with different needs:
 //
-//   - journal wants every event, so it asks for DropOldest with the room that this needs; should it fall behind all the
-//     same, Missed says by how much. It reads to the end: the last event of a node precedes the end of the sequence. That is why it
-//     subscribes with a context that does not end with that of Run; otherwise it would miss the last ones.
-//   - proxy is slow, and cares for the present leader only: Latest. While it reloads, events come and go; what it gets next
-//     is the newest. Neither the election nor the journal waits for it.
+//   - journal wants every event, so it asks for DropOldest with the room that this needs; should it fall behind all
+//     the same, Missed says by how much. It reads to the end: the last event of a node precedes the end of the
+//     sequence. That is why it subscribes with a context that does not end with that of Run; otherwise it would
+//     miss the last ones.
+//   - proxy is slow, and cares for the present leader only: Latest. While it reloads, events come and go; what it
+//     gets next is the newest. Neither the election nor the journal waits for it.
 //
-// Events tell people and programs what has happened. They do not protect anything: for that, work has its context and its
-// term, as the other examples show.
+// Events tell people and programs what has happened. They do not protect anything: for that, work has its context
+// and its term, as the other examples show.
 package main
 
 import (

@@ -4,9 +4,9 @@
 //
 //	go run ./tenlines /tmp/ten
 //
-// One leads, the other waits. Press Ctrl-C in the one that leads, and the other leads at once. Start the first again and
-// kill the one that leads with "kill -9" and the number that it printed: nobody releases the lease then, so the other
-// leads when it has run out, after at most 15 seconds.
+// One leads, the other waits. Press Ctrl-C in the one that leads, and the other leads at once. Start the first
+// again and kill the one that leads with "kill -9" and the number that it printed: nobody releases the lease then,
+// so the other leads when it has run out, after at most 15 seconds.
 //
 // Look at work: it gets a context that ends when leadership does, and a term that rises with each leader. To do
 // something instead of nothing, do it until ctx ends, and send t.Term() along with whatever it writes.

@@ -66,7 +66,8 @@ func (p process) leads(t *testing.T, within time.Duration) (term string) {
 	}
 }
 
-// Real processes on a real directory. The last step takes a TTL, 15 s, since nobody can know sooner that a killed process is gone.
+// Real processes on a real directory. The last step takes a TTL, 15 s, since nobody can know sooner that a killed
+// process is gone.
 func TestTheSecondTerminalTakesOverFromTheFirst(t *testing.T) {
 	dir := t.TempDir()
 	first := start(t, dir)
