@@ -45,11 +45,12 @@ type Machine struct {
 // answer to a call is owed as an Input of its own, except to calls with number 0. Afterwards the host looks at
 // [Machine.Wake] and, if that is not later than now, steps again with a Tick at once.
 func (m Machine) Step(in Input) (Machine, Call) {
-	c := m.step(in)
+	c := m.step(&in)
 	return m, c
 }
 
-func (m *Machine) step(in Input) Call {
+// step changes m in place. Within, facts and machines go by reference: copying them takes longer than deciding.
+func (m *Machine) step(in *Input) Call {
 	if m.state == Leader && in.Now >= m.until { // before all else and whatever the input (R2)
 		m.leave(Expired, in.Now)
 	}
@@ -88,7 +89,7 @@ func (m *Machine) step(in Input) Call {
 	}
 }
 
-func (m *Machine) follower(in Input) Call {
+func (m *Machine) follower(in *Input) Call {
 	stand := Due
 	switch in.Kind {
 	case Resume:
@@ -109,7 +110,7 @@ func (m *Machine) follower(in Input) Call {
 			m.next = min(m.next, in.Now.Add(m.wait(in.Remaining)))
 		}
 	}
-	if in.Now < m.Wake() {
+	if in.Now < m.wake() {
 		return Call{}
 	}
 	m.move(Acquiring, stand)
@@ -117,7 +118,7 @@ func (m *Machine) follower(in Input) Call {
 	return m.call(Acquire, in.Now, m.timing.CallTimeout)
 }
 
-func (m *Machine) acquiring(in Input) Call {
+func (m *Machine) acquiring(in *Input) Call {
 	switch in.Kind {
 	case Seen:
 		if in.Who != Us { // a grant that is still under way may be over already
@@ -125,7 +126,7 @@ func (m *Machine) acquiring(in Input) Call {
 		}
 	case Granted:
 		over := in.Term <= m.term                                               // later news came sooner (R3)
-		m.term, m.since, m.until = in.Term, in.Now, m.sent.Add(m.timing.Lead()) // from before it was sent (R1)
+		m.term, m.since, m.until = in.Term, in.Now, m.sent.Add(m.timing.lead()) // from before it was sent (R1)
 		m.doubt = false
 		switch {
 		case m.stopped:
@@ -157,7 +158,7 @@ func (m *Machine) acquiring(in Input) Call {
 	return Call{}
 }
 
-func (m *Machine) leader(in Input) Call {
+func (m *Machine) leader(in *Input) Call {
 	switch in.Kind {
 	case Granted:
 		m.extend()
@@ -185,7 +186,7 @@ func (m *Machine) leader(in Input) Call {
 	return m.renew(in.Now)
 }
 
-func (m *Machine) releasing(in Input) Call {
+func (m *Machine) releasing(in *Input) Call {
 	switch in.Kind {
 	case Drained:
 		m.drained(in)
@@ -249,12 +250,12 @@ func (m *Machine) renew(now Instant) Call {
 
 // extend takes in a successful renewal: the lease counts from before it was sent, and never shrinks (R1).
 func (m *Machine) extend() {
-	m.until = max(m.until, m.sent.Add(m.timing.Lead()))
+	m.until = max(m.until, m.sent.Add(m.timing.lead()))
 	m.next = m.sent.Add(m.jitter(m.timing.Renew))
 }
 
 // news takes in what a watch has shown while the lease is, or was, ours (R3).
-func (m *Machine) news(in Input) {
+func (m *Machine) news(in *Input) {
 	switch {
 	case m.doubt: // our own term is not known yet
 	case in.Term == 0 && in.Who != Us: // cannot be told from stale news: ask the store

@@ -64,7 +64,9 @@ func (m Machine) Awaits() (Op, uint64) {
 
 // Wake returns when to Step with a Tick, unless something else comes first. It may lie in the past, which means now.
 // Waking too early or too often is harmless.
-func (m Machine) Wake() Instant {
+func (m Machine) Wake() Instant { return m.wake() }
+
+func (m *Machine) wake() Instant {
 	limit := Never
 	if m.awaits != NoCall {
 		limit = m.limit()
@@ -129,7 +131,7 @@ func (m *Machine) limit() Instant {
 // Terms tell in which order our own Acquires were carried out, which need not be the order in which they were sent or
 // answered. A late grant of a greater term than ours has ended the lease that the work runs under, but keeps everybody
 // else out until the work has returned; so it must not be freed before (R8). The next renewal is refused.
-func (m *Machine) handBack(in Input) Call {
+func (m *Machine) handBack(in *Input) Call {
 	switch {
 	case in.Kind != Granted || in.Op != Acquire:
 		return Call{}
@@ -143,7 +145,7 @@ func (m *Machine) handBack(in Input) Call {
 }
 
 // drained takes in that the work has returned. Its error counts only if it came before the work was told to stop.
-func (m *Machine) drained(in Input) {
+func (m *Machine) drained(in *Input) {
 	if !m.working {
 		return
 	}

@@ -61,21 +61,23 @@ func (t Timing) Derive() Timing {
 // Why the drift: a leader whose clock runs 1 % slow believes that 14.85 s have passed when the store has counted 15 s
 // and granted the lease to another. Why the grace: work that is told to stop at the last moment acts on into the next
 // leader's term.
-func (t Timing) Lead() time.Duration { return t.TTL - t.drift(t.TTL) - t.grace() }
+func (t Timing) Lead() time.Duration { return t.lead() }
+
+func (t *Timing) lead() time.Duration { return t.TTL - t.drift(t.TTL) - t.grace() }
 
 // CrashFailover is the longest time from the crash of a leader to the next leader, among followers that reach the
 // store: the lease runs out, within one poll somebody asks, and within one call is answered. With a store that tells
 // for how much longer the lease is held, or that can be watched, the poll does not count.
 func (t Timing) CrashFailover() time.Duration { return t.TTL + t.drift(t.TTL) + t.Poll + t.CallTimeout }
 
-func (t Timing) drift(d time.Duration) time.Duration {
+func (t *Timing) drift(d time.Duration) time.Duration {
 	return time.Duration(float64(d) * max(t.Drift, 0))
 }
 
-func (t Timing) grace() time.Duration { return max(t.Grace, 0) }
+func (t *Timing) grace() time.Duration { return max(t.Grace, 0) }
 
 // releaseLimit is how long the store may take to confirm a release, several attempts together.
-func (t Timing) releaseLimit() time.Duration { return 2 * t.CallTimeout }
+func (t *Timing) releaseLimit() time.Duration { return 2 * t.CallTimeout }
 
 // Check returns an error that names every field at fault, its value and the inequality that fails, after deriving what
 // is zero. Nil means that the timing is safe and that a leader survives one lost renewal.
