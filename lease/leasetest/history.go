@@ -139,12 +139,14 @@ func (h *history) String() string {
 }
 
 // client is one holder in a history. It does what its random numbers say: mostly what a holder does, sometimes with a
-// lease it had before, sometimes with a context that ends meanwhile.
+// lease it had before, sometimes with a context that ends meanwhile. The first two clients are one holder, whose calls
+// overtake each other.
 type client struct {
 	s        *scene
 	h        *history
 	m        lease.Manager
-	id       int
+	id       int // of the client, from 1
+	who      int // of the holder
 	key      string
 	holder   lease.Holder
 	rng      *rand.Rand
@@ -178,7 +180,7 @@ func (c *client) act() {
 
 func (c *client) acquire(ctx context.Context) {
 	var l lease.Lease
-	_, out := c.h.record(c.id, asked{method: Acquire, holder: c.id}, func() (lease.Term, error) {
+	_, out := c.h.record(c.id, asked{method: Acquire, holder: c.who}, func() (lease.Term, error) {
 		var err error
 		l, err = c.m.Acquire(ctx, c.key, c.holder, c.s.long)
 		return l.Term, err
@@ -189,14 +191,14 @@ func (c *client) acquire(ctx context.Context) {
 }
 
 func (c *client) renew(ctx context.Context, l lease.Lease) outcome {
-	_, out := c.h.record(c.id, asked{Renew, c.id, l.Term}, func() (lease.Term, error) {
+	_, out := c.h.record(c.id, asked{Renew, c.who, l.Term}, func() (lease.Term, error) {
 		return 0, c.m.Renew(ctx, l, c.s.long)
 	})
 	return out
 }
 
 func (c *client) release(ctx context.Context, l lease.Lease) outcome {
-	_, out := c.h.record(c.id, asked{Release, c.id, l.Term}, func() (lease.Term, error) {
+	_, out := c.h.record(c.id, asked{Release, c.who, l.Term}, func() (lease.Term, error) {
 		return 0, c.m.Release(ctx, l)
 	})
 	return out
@@ -208,14 +210,19 @@ func (s *scene) contend(seed uint64, clients, calls int, odds Odds, cut float64)
 	s.Helper()
 	h, key, begun := new(history), s.key(), s.now()
 	all := make([]*client, clients)
+	holders := make([]lease.Holder, clients)
 	for i := range all {
-		m := s.side(i)
+		holders[i] = s.holder(fmt.Sprint("holder-", i+1))
+		m, who := s.side(i), i
+		if i == 1 {
+			who = 0
+		}
 		if odds != (Odds{}) {
 			m = &Faulty{Manager: m, Clock: s.c.Clock, Plan: Seeded(seed, odds)}
 		}
 		all[i] = &client{
-			s: s, h: h, m: m, id: i + 1, key: key, cut: cut,
-			holder: s.holder(fmt.Sprint("client-", i+1)), rng: rand.New(rand.NewPCG(seed, uint64(i))),
+			s: s, h: h, m: m, id: i + 1, who: who + 1, key: key, cut: cut,
+			holder: holders[who], rng: rand.New(rand.NewPCG(seed, uint64(i))),
 		}
 	}
 	together(clients, func(i int) {

@@ -52,6 +52,7 @@ type defect struct {
 	foldedKeys, trimmedKeys, cleanedKeys, cutKeys, unescapedKeys, keyForgotten                                bool
 	contextIgnored, contextRefuses, bareRefusal, wrongRefusal, remainingWrong, limitsIgnored, limitsRefuse    bool
 	readFails, readStale, readForgets, watchDeaf, watchNoFirst, watchNoRelease, watchNoStop, watchOverlaps    bool
+	raceOnRenew, raceOnRelease, refusalExtends                                                                bool
 	watchStopEarly, watchAllKeys, watchOnlyOne, watchBackwards, watchStopsAll, wrongLease, termZero, failMany bool
 }
 
@@ -143,6 +144,9 @@ func (m *toy) Acquire(ctx context.Context, key string, h lease.Holder, ttl time.
 	at, r := m.record(key)
 	live, ranOut := m.live(r), !r.holder.IsZero()
 	if d.everRefused || live && (!m.same(r.holder, h) || d.refusedToItself) && !d.grantedWhileHeld {
+		if d.refusalExtends {
+			r.until = m.clk.Now().Add(r.ttl)
+		}
 		return lease.Lease{}, m.refusal(key, r)
 	}
 	if d.failMany && len(m.records) > 200 {
@@ -226,6 +230,9 @@ func (m *toy) Renew(ctx context.Context, l lease.Lease, ttl time.Duration) error
 		return nil
 	case d.renewRaisesTerm:
 		r.term++
+	case d.raceOnRenew:
+		m.pause()
+		r.holder, r.term = l.Holder, l.Term
 	}
 	r.ttl, r.until = ttl, m.clk.Now().Add(ttl)
 	return nil
@@ -250,6 +257,9 @@ func (m *toy) Release(ctx context.Context, l lease.Lease) error {
 	case d.releaseAnyTerm && r.holder.Is(l.Holder), d.releaseAnyHolder && r.term == l.Term:
 	case wrong:
 		return &lease.LostError{Lease: l, Record: m.known(l.Key, r)}
+	}
+	if d.raceOnRelease {
+		m.pause()
 	}
 	r.holder, r.until = lease.Holder{}, time.Time{}
 	m.tell(at, l.Key, r)

@@ -75,6 +75,7 @@ func laws() []law {
 		{"a held lease is refused to others, who learn of the holder", refusedToOthers},
 		{"contention is settled in one order", contention},
 		{"contention is settled in one order though answers are lost", contentionWithFaults},
+		{"requests that overtake each other act once", overtaking},
 		{"a renewed lease is kept from others", renewalKeepsOthersOut},
 		{"a lease that ran out is free", expiryFrees},
 		{"one of many takes over", oneTakesOver},
