@@ -35,8 +35,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// children are what copies of the test binary do: they take their arguments from the command line, tell on standard output
-// what they do, one line each, and end with standard input.
+// children are what copies of the test binary do: they take their arguments from the command line, tell on standard
+// output what they do, one line each, and end with standard input.
 var children = map[string]func(args []string) error{
 	"contend": contend,
 	"hold":    hold,

@@ -152,7 +152,8 @@ func (d *dir) replace(key string, value []byte) (err error) {
 	return nil
 }
 
-// check finds out whether leases can be kept here, by doing what keeping them does. Several processes may do so at once.
+// check finds out whether leases can be kept here, by doing what keeping them does. Several processes may do so at
+// once.
 func (d *dir) check() error {
 	if err := d.present(); err != nil {
 		return d.explain(err)

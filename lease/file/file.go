@@ -18,13 +18,14 @@ import (
 type Config struct {
 	// Dir is the directory. A relative one is taken from where the process stands when New is called.
 	Dir string
-	// Create makes Dir, private to the user (0700), if it is missing and its parent is there. Without it, Dir must exist.
+	// Create makes Dir, private to the user (0700), if it is missing and its parent is there. Without it, Dir must
+	// exist.
 	Create bool
-	// Wait is how long a call waits for another process to finish its write of the same key, if its context lets it wait so
-	// long. Zero means 5 s.
+	// Wait is how long a call waits for another process to finish its write of the same key, if its context lets it
+	// wait so long. Zero means 5 s.
 	Wait time.Duration
-	// Poll is how often watched keys are read where the system cannot tell of changes. Zero means 100 ms. Where it can (inotify
-	// on Linux), they are still read once in ten times Poll.
+	// Poll is how often watched keys are read where the system cannot tell of changes. Zero means 100 ms. Where it
+	// can (inotify on Linux), they are still read once in ten times Poll.
 	Poll time.Duration
 	// Drift is as in [register.Config]; zero means 0.01. It matters only where the boot clock is not common.
 	Drift float64
@@ -40,8 +41,8 @@ const (
 )
 
 // Manager is the leases of one directory. It is a [lease.Manager], [lease.Watcher], [lease.Reader] and
-// [lease.Limiter], safe for concurrent use, and needs no closing: it has a goroutine only while something is watched, and
-// no file open between two calls but for that.
+// [lease.Limiter], safe for concurrent use, and needs no closing: it has a goroutine only while something is watched,
+// and no file open between two calls but for that.
 //
 // Its calls are short and synchronous; the wait for another process ends with the context, while a disk that hangs can
 // hold a call up for longer.
@@ -57,8 +58,8 @@ var (
 	_ lease.Limiter = (*Manager)(nil)
 )
 
-// New returns the Manager of c.Dir. It checks that the directory is there and that this process may write in it, and says what to
-// do if not; such an error is [lease.ErrPermanent].
+// New returns the Manager of c.Dir. It checks that the directory is there and that this process may write in it, and
+// says what to do if not; such an error is [lease.ErrPermanent].
 func New(c Config) (*Manager, error) {
 	switch {
 	case c.Dir == "":

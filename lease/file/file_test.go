@@ -2,6 +2,7 @@ package file
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -62,11 +63,38 @@ func helpful(t *testing.T, err error, permanent bool, parts ...string) {
 	}
 }
 
+// keyOf is the inverse of name. It reports false for a name that is none, and for a hash, which does not tell.
+func keyOf(name string) (string, bool) {
+	rest, ok := strings.CutPrefix(name, "k-")
+	if !ok {
+		return "", false
+	}
+	var b strings.Builder
+	for i := 0; i < len(rest); i++ {
+		if rest[i] != '%' {
+			b.WriteByte(rest[i])
+			continue
+		}
+		if i+2 >= len(rest) {
+			return "", false
+		}
+		c, err := hex.DecodeString(rest[i+1 : i+3])
+		if err != nil {
+			return "", false
+		}
+		b.Write(c)
+		i += 2
+	}
+	return b.String(), true
+}
+
 func TestNamesAreDistinctSafeAndReversible(t *testing.T) {
 	keys := []string{
-		"billing", "Billing", "BILLING", "%42illing", ".", "..", "../../etc/passwd", "/", `\`, "a/b", "a:b", "a b", " ", "nul",
+		"billing", "Billing", "BILLING", "%42illing", ".", "..", "../../etc/passwd", "/", `\`, "a/b", "a:b", "a b",
+		" ", "nul",
 		"con", "CON.txt", "a.", "a%", "%", "%2", "%2f", "~", "-", "k-billing", "h-0", "billing.json", "billing.lock",
-		strings.Repeat("a", maxName-2), strings.Repeat("a", maxName-1), strings.Repeat("a", 253), strings.Repeat("A", 253),
+		strings.Repeat("a", maxName-2), strings.Repeat("a", maxName-1), strings.Repeat("a", 253),
+		strings.Repeat("A", 253),
 		strings.Repeat("/", 253), strings.Repeat("A", 42), strings.Repeat("A", 43),
 	}
 	for c := byte(0x20); c < 0x7f; c++ {
@@ -79,7 +107,7 @@ func TestNamesAreDistinctSafeAndReversible(t *testing.T) {
 			t.Errorf("%q and %q share the name %q", key, other, n)
 		}
 		seen[n] = key
-		if n != strings.ToLower(n) || strings.ContainsAny(n, `/\:*?"<>| `) || strings.HasPrefix(n, ".") || len(n) > maxName {
+		if n != strings.ToLower(n) || strings.ContainsAny(n, `/\:*?"<>| `) || n[0] == '.' || len(n) > maxName {
 			t.Errorf("%q becomes %q", key, n)
 		}
 		back, ok := keyOf(n)
@@ -115,8 +143,9 @@ func where(m *Manager) string { return filepath.Join(m.dir.path, "k-billing.json
 
 func TestADamagedFileIsAnErrorThatSaysWhatToDoAndIsLeftAlone(t *testing.T) {
 	for name, content := range map[string]string{
-		"empty": "", "half written": `{"tenure":1,"ke`, "foreign": "root:x:0:0\n", "of another key": `{"tenure":1,"key":"a","term":3}`,
-		"oversized": strings.Repeat("x", 1<<20), "without term": `{"tenure":1,"key":"billing"}`,
+		"empty": "", "half written": `{"tenure":1,"ke`, "foreign": "root:x:0:0\n",
+		"of another key": `{"tenure":1,"key":"a","term":3}`,
+		"oversized":      strings.Repeat("x", 1<<20), "without term": `{"tenure":1,"key":"billing"}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := open(t, t.TempDir())

@@ -11,16 +11,29 @@ import (
 	"unsafe"
 )
 
-// File systems that one kernel alone has mounted, so that whoever sees the directory shares the boot clock.
-var localFileSystems = map[uint32]string{
-	0xEF53: "ext4", 0x58465342: "xfs", 0x9123683E: "btrfs", 0x01021994: "tmpfs", 0x794C7630: "overlay",
-	0x2FC12FC1: "zfs", 0xF2F52010: "f2fs", 0x858458F6: "ramfs", 0xCA451A4E: "bcachefs", 0x3153464A: "jfs",
+// local reports whether a file system is one that a single kernel has mounted, so that whoever sees the directory shares
+// the boot clock. The numbers are those of statfs(2).
+func local(fileSystem uint32) bool {
+	switch fileSystem {
+	case 0xEF53, // ext2, ext3, ext4
+		0x58465342, // xfs
+		0x9123683E, // btrfs
+		0x2FC12FC1, // zfs
+		0xF2F52010, // f2fs
+		0xCA451A4E, // bcachefs
+		0x3153464A, // jfs
+		0x794C7630, // overlay
+		0x01021994, // tmpfs
+		0x858458F6: // ramfs
+		return true
+	}
+	return false
 }
 
 // bootDomain names the boot clock if all who see the directory at path share it, else it returns "".
 func bootDomain(path string) string {
 	var st syscall.Statfs_t
-	if syscall.Statfs(path, &st) != nil || localFileSystems[uint32(st.Type)] == "" {
+	if syscall.Statfs(path, &st) != nil || !local(uint32(st.Type)) {
 		return ""
 	}
 	if !commonTime("/proc/self") {

@@ -72,7 +72,8 @@ func TestTheBootClockIsNotUsedWhereItMayNotBeCommon(t *testing.T) {
 	if d := bootDomain("/no/such/directory"); d != "" {
 		t.Errorf("nowhere, the domain is %q", d)
 	}
-	const own, shifted = "monotonic           0         0\nboottime            0         0\n", "monotonic 0 0\nboottime 5 0\n"
+	const own = "monotonic           0         0\nboottime            0         0\n"
+	const shifted = "monotonic 0 0\nboottime 5 0\n"
 	for name, c := range map[string]struct {
 		now, children, offsets string
 		common                 bool

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// What to be told of: records renamed into place or removed, and the end of the directory itself. Nothing else happens to
-// records unless people edit them in place, which polling sees.
+// What to be told of: records renamed into place or removed, and the end of the directory itself. Nothing else
+// happens to records unless people edit them in place, which polling sees.
 const inotifyMask = syscall.IN_MOVED_TO | syscall.IN_DELETE | syscall.IN_DELETE_SELF | syscall.IN_MOVE_SELF |
 	syscall.IN_ONLYDIR
 
@@ -37,7 +37,8 @@ func newSource(dir string) source {
 	return s
 }
 
-// arm asks to be told of the directory that is at this path now. It changes nothing if that is the one already watched.
+// arm asks to be told of the directory that is at this path now. It changes nothing if that is the one already
+// watched.
 func (s *inotify) arm() error {
 	_, err := syscall.InotifyAddWatch(s.fd, s.dir, inotifyMask)
 	return err

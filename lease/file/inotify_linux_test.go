@@ -24,8 +24,9 @@ func TestEventsOfTheSystemAreReadAndLostOnesMeanEverything(t *testing.T) {
 		batch []byte
 		want  string
 	}{
-		"nothing":           {nil, "[] false"},
-		"two":               {append(moved[:len(moved):len(moved)], removed...), "[k-a.json k-bbbbbbbbbbbbbbbb.json] false"},
+		"nothing": {nil, "[] false"},
+		"two": {append(moved[:len(moved):len(moved)], removed...),
+			"[k-a.json k-bbbbbbbbbbbbbbbb.json] false"},
 		"overflow":          {append(event(syscall.IN_Q_OVERFLOW, ""), moved...), "[k-a.json] true"},
 		"directory removed": {event(syscall.IN_DELETE_SELF, ""), "[] true"},
 		"directory moved":   {event(syscall.IN_MOVE_SELF, ""), "[] true"},

@@ -83,8 +83,8 @@ func (d *dir) stuck(path string, err error) error {
 	case pid == 0:
 		return fmt.Errorf("another process is busy with %s: %w", path, err)
 	case state == "T" || state == "t":
-		return lease.Permanent(fmt.Errorf("process %d is stopped while it has %s locked; continue it (kill -CONT %d) or "+
-			"kill it: %w", pid, path, pid, err))
+		return lease.Permanent(fmt.Errorf("process %d is stopped while it has %s locked; "+
+			"continue it (kill -CONT %d) or kill it: %w", pid, path, pid, err))
 	}
 	return fmt.Errorf("process %d is busy with %s: %w", pid, path, err)
 }

@@ -29,28 +29,3 @@ func name(key string) string {
 	sum := sha256.Sum256([]byte(key))
 	return "h-" + hex.EncodeToString(sum[:])
 }
-
-// keyOf is the inverse of name. It reports false for a name that is none, and for a hash, which does not tell.
-func keyOf(name string) (string, bool) {
-	rest, ok := strings.CutPrefix(name, "k-")
-	if !ok {
-		return "", false
-	}
-	var b strings.Builder
-	for i := 0; i < len(rest); i++ {
-		if rest[i] != '%' {
-			b.WriteByte(rest[i])
-			continue
-		}
-		if i+2 >= len(rest) {
-			return "", false
-		}
-		c, err := hex.DecodeString(rest[i+1 : i+3])
-		if err != nil {
-			return "", false
-		}
-		b.Write(c)
-		i += 2
-	}
-	return b.String(), true
-}

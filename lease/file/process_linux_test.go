@@ -273,8 +273,10 @@ func TestAFullDiskLosesNothingAndSaysWhatToDo(t *testing.T) {
 	dir := t.TempDir()
 	c := start(t, "full", dir)
 	full := strings.Join(c.line(t), " ")
-	if !strings.HasPrefix(full, "full false ") || !strings.Contains(full, "free some space") || !strings.Contains(full, dir) {
-		t.Error(full)
+	for _, part := range []string{"full false ", "free some space", dir} {
+		if !strings.Contains(full, part) {
+			t.Errorf("%q is missing in: %s", part, full)
+		}
 	}
 	for _, want := range []string{"record true true", "room true"} {
 		if got := strings.Join(c.line(t), " "); got != want {
@@ -307,8 +309,10 @@ func TestADirectoryOfAnotherUserIsAnErrorThatSaysWhatToDo(t *testing.T) {
 	c := start(t, "nobody", closed, filepath.Join(base, "missing"))
 	for range 2 {
 		got := strings.Join(c.line(t), " ")
-		if !strings.HasPrefix(got, "new true ") || !strings.Contains(got, "cannot be written by this user; run as its owner") {
-			t.Error(got)
+		for _, part := range []string{"new true ", "cannot be written by this user; run as its owner"} {
+			if !strings.Contains(got, part) {
+				t.Errorf("%q is missing in: %s", part, got)
+			}
 		}
 	}
 }

@@ -38,7 +38,9 @@ func TestADirectoryThatIsMissingIsCreatedOnRequestAndPrivate(t *testing.T) {
 		}
 		acquire(t, m, alice)
 	}
-	for file, mode := range map[string]os.FileMode{"": 0o700 | os.ModeDir, "k-billing.json": 0o600, "k-billing.lock": 0o600} {
+	for file, mode := range map[string]os.FileMode{
+		"": 0o700 | os.ModeDir, "k-billing.json": 0o600, "k-billing.lock": 0o600,
+	} {
 		info, err := os.Stat(filepath.Join(path, file))
 		if err != nil || info.Mode() != mode {
 			t.Errorf("%q: %v, %v", file, info.Mode(), err)

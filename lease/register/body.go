@@ -13,15 +13,17 @@ import (
 )
 
 const (
-	// Format is the number of the encoding that Encode writes and Decode reads. It changes with every change of fields.
+	// Format is the number of the encoding that Encode writes and Decode reads. It changes with every change of
+	// fields.
 	Format = 1
-	// MaxSize is the longest record, in bytes, that Decode looks at. Records are a few hundred bytes long; only metadata
-	// makes them longer.
+	// MaxSize is the longest record, in bytes, that Decode looks at. Records are a few hundred bytes long; only
+	// metadata makes them longer.
 	MaxSize = 8 << 10
-	// MaxTTL is the longest lease. A record that claims more is refused as damaged, since it would block its key for good.
+	// MaxTTL is the longest lease. A record that claims more is refused as damaged, since it would block its key for
+	// good.
 	MaxTTL = 30 * 24 * time.Hour
-	// MaxTerm is the greatest term: what every reader of JSON can carry exactly. At a million acquisitions a second it is
-	// reached after 285 years.
+	// MaxTerm is the greatest term: what every reader of JSON can carry exactly. At a million acquisitions a second
+	// it is reached after 285 years.
 	MaxTerm lease.Term = 1 << 53
 )
 
@@ -50,12 +52,12 @@ type wire struct {
 	At          string     `json:"at,omitempty"`
 }
 
-// Encode returns b, the record of key, as one line of JSON. Equal arguments give equal bytes. Bytes of the metadata
-// that are no UTF-8 are replaced by question marks. It does not check b; a Manager writes only what Decode accepts.
+// Encode returns b, the record of key, as one line of JSON. Equal arguments give equal bytes. It does not
+// check b; a Manager writes only what Decode accepts.
 func Encode(key string, b Body) []byte {
 	w := wire{
 		Format: Format, Key: key, Holder: b.Holder.Name, Incarnation: b.Holder.Incarnation,
-		Meta: strings.ToValidUTF8(b.Holder.Meta, "?"), Term: b.Term, Seq: b.Seq, Nonce: b.Nonce,
+		Meta: b.Holder.Meta, Term: b.Term, Seq: b.Seq, Nonce: b.Nonce,
 	}
 	if b.TTL != 0 {
 		w.TTL = b.TTL.String()
@@ -79,8 +81,8 @@ func Decode(key string, value []byte) (Body, error) {
 	if err == nil {
 		return b, nil
 	}
-	remedy := fmt.Sprintf(`once nobody leads, write {"tenure":%d,"key":%q,"term":N} in its place, N being no less than `+
-		"its last term", Format, key)
+	remedy := fmt.Sprintf(`once nobody leads, write {"tenure":%d,"key":%q,"term":N} in its place, `+
+		"N being no less than its last term", Format, key)
 	var newer formatError
 	if errors.As(err, &newer) {
 		remedy = "upgrade this program to the version that wrote it"

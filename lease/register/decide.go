@@ -17,8 +17,8 @@ type Now struct {
 	Shared time.Duration // on that clock
 }
 
-// Sight is what one observer knows of one key: a version, what that version holds, and since when the observer has seen
-// exactly that. The zero Sight is the view of a key without a record.
+// Sight is what one observer knows of one key: a version, what that version holds, and since when the observer has
+// seen exactly that. The zero Sight is the view of a key without a record.
 type Sight struct {
 	Version string
 	Body    Body
@@ -40,8 +40,9 @@ func (s Sight) See(version string, b Body, now Now) Sight {
 // for 10 s at its 0 s; the answer to a contender shows it at 3 s. The holder stops by its 10 s. The contender may take
 // over at its 13.1 s, and by then 10 s have passed for the holder even if its clock is 1 % slow.
 //
-// If the record was written by a process on the same shared clock, it says when; that instant is later than the holder's
-// start of the call, so the lease ends TTL after it on that clock. An instant that lies ahead is not believed.
+// If the record was written by a process on the same shared clock, it says when; that instant is later than the
+// holder's start of the call, so the lease ends TTL after it on that clock. An instant that lies ahead is not
+// believed.
 func (s Sight) Remaining(now Now, drift float64) time.Duration {
 	b := s.Body
 	if b.Holder.IsZero() {

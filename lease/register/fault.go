@@ -8,8 +8,8 @@ type oneLine struct{ err error }
 func (e oneLine) Error() string { return strings.ReplaceAll(e.err.Error(), "\n", "; ") }
 func (e oneLine) Unwrap() error { return e.err }
 
-// first is the error of a write, if there was one, and of the look that was to settle it: the text is that of the first, since
-// the second mostly repeats it; errors.Is sees both.
+// first is the error of a write, if there was one, and of the look that was to settle it: the text is that of the
+// first, since the second mostly repeats it; errors.Is sees both.
 type first struct{ write, look error }
 
 func (e first) Error() string {

@@ -1,6 +1,7 @@
 package register
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,22 +39,23 @@ type Config struct {
 	Register Register
 	// Clock tells the time; only Now is called, and only differences count. Nil means the real clock.
 	Clock clock.Clock
-	// Drift is how much longer than its length a lease is left alone, as a fraction: the largest ratio by which the clocks
-	// of two hosts may differ in rate. Zero means 0.01, that is 1 %; negative means none, for simulations. Less than 1.
+	// Drift is how much longer than its length a lease is left alone, as a fraction: the largest ratio by which the
+	// clocks of two hosts may differ in rate. Zero means 0.01, that is 1 %; negative means none, for simulations.
+	// Less than 1.
 	Drift float64
 	// Limits is what the store can carry. A zero MaxTTL means [MaxTTL], which is also the most there is.
 	Limits lease.Limits
-	// Shared reads a clock that several processes share: it never stops, never steps and counts alike for all who are told
-	// the same domain. Nil, or an empty domain, means that there is none. With it, a newcomer need not watch for a
-	// whole TTL.
+	// Shared reads a clock that several processes share: it never stops, never steps and counts alike for all who are
+	// told the same domain. Nil, or an empty domain, means that there is none. With it, a newcomer need not watch for
+	// a whole TTL.
 	Shared func() (domain string, now time.Duration)
-	// Floor returns a term that the store has surely given out for key, or 0. It is asked at each acquisition, and guards
-	// terms against a store that loses records. Nil means 0.
+	// Floor returns a term that the store has surely given out for key, or 0. It is asked at each acquisition, and
+	// guards terms against a store that loses records. Nil means 0.
 	Floor func(key string) lease.Term
 	// Where says where people find the record of key, for error messages. Nil means that its key is enough.
 	Where func(key string) string
-	// ID distinguishes the writes of this Manager from those of every other, in any process; it is part of each record.
-	// Empty means that it is drawn at random. Set it only in simulations. At most 200 bytes.
+	// ID distinguishes the writes of this Manager from those of every other, in any process; it is part of each
+	// record. Empty means that it is drawn at random. Set it only in simulations. At most 200 bytes.
 	ID string
 }
 
@@ -66,8 +68,10 @@ func (c Config) Check() error {
 	if !(c.Drift < 1) { // nor is it a number otherwise
 		faults = append(faults, fmt.Errorf("register: Config.Drift %v does not keep Drift < 1", c.Drift))
 	}
-	if l := c.Limits; l.MinTTL < 0 || l.Step < 0 || l.MaxTTL < 0 || l.MaxTTL > MaxTTL || l.MaxTTL > 0 && l.MinTTL > l.MaxTTL {
-		faults = append(faults, fmt.Errorf("register: Config.Limits %+v does not keep 0 <= MinTTL <= MaxTTL <= %v", l, MaxTTL))
+	longest := cmp.Or(c.Limits.MaxTTL, MaxTTL)
+	if l := c.Limits; l.MinTTL < 0 || l.MinTTL > longest || longest > MaxTTL || l.Step < 0 {
+		faults = append(faults, fmt.Errorf("register: Config.Limits %+v does not keep 0 <= Step and "+
+			"0 <= MinTTL <= MaxTTL <= %v", l, MaxTTL))
 	}
 	if len(c.ID) > 200 {
 		faults = append(faults, fmt.Errorf("register: Config.ID has %d bytes; at most 200 are allowed", len(c.ID)))
@@ -116,7 +120,7 @@ func (m *Manager) Limits() lease.Limits { return m.c.Limits }
 // Acquire takes the lease on key for h; see [lease.Manager]. It costs one Load and one Store.
 func (m *Manager) Acquire(ctx context.Context, key string, h lease.Holder, ttl time.Duration) (lease.Lease, error) {
 	if err := errors.Join(lease.CheckKey(key), h.Check(), m.c.Limits.Check(ttl)); err != nil {
-		return lease.Lease{}, lease.Permanent(err)
+		return lease.Lease{}, lease.Permanent(oneLine{err})
 	}
 	call := Call{Op: Acquire, Holder: h, TTL: ttl}
 	if m.c.Floor != nil {
@@ -135,7 +139,7 @@ func (m *Manager) Renew(ctx context.Context, l lease.Lease, ttl time.Duration) e
 	// A name that is none holds nothing and is refused like any other; the metadata would be written.
 	meta := lease.Holder{Name: "-", Incarnation: "-", Meta: l.Holder.Meta}
 	if err := errors.Join(lease.CheckKey(l.Key), meta.Check(), m.c.Limits.Check(ttl)); err != nil {
-		return lease.Permanent(err)
+		return lease.Permanent(oneLine{err})
 	}
 	_, err := m.do(ctx, l.Key, Call{Op: Renew, Holder: l.Holder, Term: l.Term, TTL: ttl})
 	return err

@@ -13,10 +13,10 @@ import (
 // Notifier is a [Register] that can tell that a record may have changed.
 type Notifier interface {
 	Register
-	// Notify calls changed once soon, and then soon after each change of the record of key, until stop is called. It may
-	// call it more often, and once for several changes, but never twice at once for one Notify. changed loads the record, which
-	// takes as long as a Load. stop may be called more than once and from anywhere but changed; when it returns, changed is
-	// not running and will not be called again.
+	// Notify calls changed once soon, and then soon after each change of the record of key, until stop is called. It
+	// may call it more often, and once for several changes, but never twice at once for one Notify. changed loads the
+	// record, which takes as long as a Load. stop may be called more than once and from anywhere but changed; when it
+	// returns, changed is not running and will not be called again.
 	Notify(key string, changed func()) (stop func(), err error)
 }
 
