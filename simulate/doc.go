@@ -1,0 +1,30 @@
+// Package simulate plays many nodes in virtual time, with everything that can go wrong, over the very [fsm.Machine] that runs in
+// production.
+//
+// There are two ways to look at the same machine:
+//
+//   - Schedules. A [Scenario] says what goes wrong and when; [Play] plays it, the same way every time, and checks the
+//     rules after every step, as an observer that knows the true time and all that is going on. A [Campaign] plays a
+//     range of seeds, each of which makes a scenario with [Plan]. What fails is made small by [Shrink], shown by
+//     [Trace.Timeline] and repeated by [Replay]. [Run] does all of that for a user's test.
+//   - Everything. [Small.Explore] visits every state that a small world can reach, with every order of events, every
+//     loss and every delay, and says exactly what that world was.
+//
+// No goroutine, no clock and no random number takes part. Whatever a fault does not decide is a hash of the seed and of
+// what it is for, so that leaving out one fault leaves everything else as it was.
+//
+// # What is simulated
+//
+// The machine is the real one. The actor around it is not here: what it does between machine and store is done by
+// the world, in the same order. The network delays, loses, doubles and overtakes. The store is a model of one that lets
+// leases run out by its own clock. Work that is told to stop returns within three quarters of the grace. It is fast
+// because it is small: these are elections, not databases.
+//
+// # What is checked
+//
+// Rules are named as in docs/SAFETY.md: R1 (no two pieces of work at once, no deadline beyond the lease), R2, R3, R4,
+// R8, R9, R12; "fence" (a resource never refuses the rightful leader), "live" (somebody leads after all is healed),
+// "loss" (no term ends for one lost message), "load" (no storm of requests), "Zeno" (time goes on) and "table" (no
+// other moves than those of the table). A leader that was paused beyond its deadline, whose work ignores its context or whose lease
+// was taken away by hand is outside of the promise, as docs/SAFETY.md says; its terms are checked all the same.
+package simulate

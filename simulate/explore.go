@@ -1,0 +1,259 @@
+package simulate
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/go-tenure/tenure/fsm"
+	"github.com/go-tenure/tenure/lease"
+)
+
+// Small is a world small enough to be explored whole: every order of events, every loss, every delay. The zero value of
+// a field is given with it.
+type Small struct {
+	Nodes   int // 0: 2; at most 4
+	Crashes int // how many times a process may die, and start again as another incarnation
+	Pauses  int // how many times a process may stand still, for any time
+	Resigns int // how many times a leader may be asked to resign
+	// Letters is how many messages of one node may be on their way at once, 1 or 2; a newer one takes the place of the oldest.
+	// 0: 1. With 1, a request can still arrive after it was given up, but not after the next was sent.
+	Letters int
+	// Heal also explores, from every state, what happens once everything is healed, and measures the longest failover.
+	Heal bool
+	// Timing is in ticks, given as nanoseconds: the zero Timing is TTL 6, Renew 2, Retry 1, CallTimeout 1, Grace 1, Drain 2, Poll 2.
+	// There is no jitter and no drift.
+	Timing fsm.Timing
+	// MaxStates ends the exploration when so many states have been found; 0: 50 million.
+	MaxStates int
+	// MaxDepth ends it after so many events from the start; 0: none.
+	MaxDepth int
+	// NoSymmetry takes nodes that have changed places for different states, as a check of the symmetry itself.
+	NoSymmetry bool
+	// Progress, if given, is called now and then. Returning false ends the exploration.
+	Progress func(Explored) bool
+}
+
+// Explored is what an exploration has seen.
+type Explored struct {
+	States   int  // different ones
+	Steps    int  // events from one state to another, or back
+	Depth    int  // the longest shortest way to a state
+	Complete bool // everything was explored
+	// Failover is the greatest number of ticks from healing everything to a leader, over all states; -1 if none was needed.
+	Failover  int
+	Coverage  Coverage
+	Violation Violation
+	// Path leads from the start to the violation, an event each.
+	Path []string
+}
+
+// complete returns s with its defaults filled in.
+func (s Small) complete() Small {
+	if s.Nodes == 0 {
+		s.Nodes = 2
+	}
+	if s.Timing.TTL == 0 {
+		s.Timing = fsm.Timing{TTL: 6, Renew: 2, Retry: 1, CallTimeout: 1, Grace: 1, Drain: 2, Poll: 2}
+	}
+	if s.Letters == 0 {
+		s.Letters = 1
+	}
+	s.Timing.Drift, s.Timing.Jitter = -1, -1
+	s.Timing = s.Timing.Derive()
+	if s.MaxStates == 0 {
+		s.MaxStates = 50_000_000
+	}
+	return s
+}
+
+// Check returns an error that names every fault of s.
+func (s Small) Check() error {
+	var faults []error
+	if s.Nodes < 0 || s.Nodes > smallNodes {
+		faults = append(faults, fmt.Errorf("simulate: %d nodes; 1 to %d can be explored", s.Nodes, smallNodes))
+	}
+	for _, n := range []struct {
+		name string
+		n    int
+	}{{"Crashes", s.Crashes}, {"Pauses", s.Pauses}, {"Resigns", s.Resigns}} {
+		if n.n < 0 || n.n > 7 {
+			faults = append(faults, fmt.Errorf("simulate: %s %d; 0 to 7 can be explored", n.name, n.n))
+		}
+	}
+	if s.Letters < 0 || s.Letters > 2 {
+		faults = append(faults, fmt.Errorf("simulate: Letters %d; 1 or 2 can be explored", s.Letters))
+	}
+	t := s.complete().Timing
+	scaled := t
+	for _, d := range []*time.Duration{
+		&scaled.TTL, &scaled.Renew, &scaled.Retry, &scaled.CallTimeout, &scaled.Grace, &scaled.Drain, &scaled.Poll,
+	} {
+		if *d < 0 || *d > 60 {
+			faults = append(faults, fmt.Errorf("simulate: a length of %d ticks in the timing; 0 to 60 can be explored", *d))
+		}
+		*d *= time.Millisecond // a tick is a nanosecond, too short for Timing.Check
+	}
+	return errors.Join(append(faults, scaled.Check())...)
+}
+
+// String says exactly what is explored.
+func (s Small) String() string {
+	s = s.complete()
+	t := s.Timing
+	return fmt.Sprintf("%d nodes, at most %d crashes, %d pauses, %d resignations; any delay, loss and order of up to %d messages a"+
+		" node; a store that expires leases; TTL %d, renew %d, retry %d, call timeout %d, grace %d, drain %d, poll %d ticks",
+		s.Nodes, s.Crashes, s.Pauses, s.Resigns, s.Letters, t.TTL, t.Renew, t.Retry, t.CallTimeout, t.Grace, t.Drain, t.Poll)
+}
+
+// smallNodes is the greatest Small.Nodes.
+const smallNodes = 4
+
+// Explore visits every state that the world can reach, the nearest first, and checks every rule on the way. It ends at the
+// first violation, with a shortest path to it. States are told apart by a hash of 64 bits: with n states the chance that two were taken for
+// one is about n²/2⁶⁵. The error names every fault of s.
+func (s Small) Explore() (Explored, error) {
+	if err := s.Check(); err != nil {
+		return Explored{}, err
+	}
+	x := newExplorer(s.complete())
+	x.run()
+	if x.r.Violation.Rule != "" {
+		x.r.Path = x.path()
+	}
+	return x.r, nil
+}
+
+// explorer walks the graph of states breadth first.
+type explorer struct {
+	s     Small
+	t     *fsm.Timing
+	r     Explored
+	seen  table
+	layer []packed
+	next  []packed
+	from  []origin // of each state found, to tell the path
+	trace bool
+	at    int // index of the state being left
+	base  int // index of the first state of the layer
+}
+
+// origin is how a state was found first.
+type origin struct {
+	parent uint32
+	event  event
+}
+
+func newExplorer(s Small) *explorer {
+	x := &explorer{s: s, t: &s.Timing}
+	x.r.Failover = -1
+	return x
+}
+
+func (x *explorer) run() {
+	start := smallWorld{crashes: int8(x.s.Crashes), pauses: int8(x.s.Pauses), resigns: int8(x.s.Resigns), count: int8(x.s.Nodes)}
+	for i := range x.s.Nodes {
+		start.nodes[i] = smallNode{m: fsm.New(x.t, 0), up: true}
+	}
+	x.found(&start, event{})
+	for len(x.next) > 0 {
+		x.layer, x.next = x.next, x.layer[:0]
+		if x.s.MaxDepth > 0 && x.r.Depth >= x.s.MaxDepth {
+			return
+		}
+		for i := range x.layer {
+			x.at = x.base + i
+			w := x.layer[i].unpack(x)
+			x.expand(&w)
+			if x.r.Violation.Rule != "" || x.r.States >= x.s.MaxStates {
+				return
+			}
+			if x.s.Progress != nil && x.at&(1<<18-1) == 0 && !x.s.Progress(x.r) {
+				return
+			}
+		}
+		x.base += len(x.layer)
+		if len(x.next) > 0 {
+			x.r.Depth++
+		}
+	}
+	x.r.Complete = true
+}
+
+// found takes in a state that was reached.
+func (x *explorer) found(w *smallWorld, e event) {
+	x.r.Steps++
+	p := w.pack(x)
+	if !x.seen.add(p.hash()) {
+		return
+	}
+	x.r.States++
+	x.next = append(x.next, p)
+	x.from = append(x.from, origin{parent: uint32(x.at), event: e})
+}
+
+// path replays the way to the state that is being left, in words, and the last event.
+func (x *explorer) path() []string {
+	var events []event
+	for i := x.at; i > 0; i = int(x.from[i].parent) {
+		events = append(events, x.from[i].event)
+	}
+	var words []string
+	for i := len(events) - 1; i >= 0; i-- {
+		words = append(words, events[i].String())
+	}
+	return append(words, x.r.Violation.Text)
+}
+
+func (x *explorer) fail(rule, format string, args ...any) {
+	if x.r.Violation.Rule == "" {
+		x.r.Violation = Violation{Rule: rule, Text: fmt.Sprintf(format, args...)}
+	}
+}
+
+// Report says what was explored and what was found, in a few lines.
+func (r Explored) Report(s Small) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "explored: %s\n", s)
+	fmt.Fprintf(&b, "%d states, %d events, depth %d", r.States, r.Steps, r.Depth)
+	switch {
+	case r.Violation.Rule != "":
+		fmt.Fprintf(&b, "\nFAIL %s after %d events:\n  %s\n", r.Violation.Rule, len(r.Path), strings.Join(r.Path, "\n  "))
+	case !r.Complete:
+		b.WriteString(", not complete\n")
+	default:
+		fmt.Fprintf(&b, ", complete; no rule is broken; after healing somebody leads within %d ticks\n", r.Failover)
+	}
+	return b.String()
+}
+
+// rank numbers the terms of a world in their order, from 1 on.
+type rank struct {
+	terms [24]lease.Term
+	n     int
+}
+
+func (r *rank) add(t lease.Term) {
+	if t == 0 {
+		return
+	}
+	i := 0
+	for ; i < r.n && r.terms[i] <= t; i++ {
+		if r.terms[i] == t {
+			return
+		}
+	}
+	copy(r.terms[i+1:r.n+1], r.terms[i:r.n])
+	r.terms[i] = t
+	r.n++
+}
+
+func (r *rank) of(t lease.Term) uint8 {
+	for i := range r.n {
+		if r.terms[i] == t {
+			return uint8(i + 1)
+		}
+	}
+	return 0
+}

@@ -1,0 +1,84 @@
+package simulate
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/go-tenure/tenure/fsm"
+)
+
+// Every state of these worlds is visited, every time. Larger ones take minutes; see BenchmarkExplore.
+func TestSmallWorldsKeepEveryRuleWhateverHappens(t *testing.T) {
+	var seen Coverage
+	for _, s := range []Small{
+		{Nodes: 1, Crashes: 2, Pauses: 1, Resigns: 1},
+		{Nodes: 1, Letters: 2, Resigns: 1},
+		{Nodes: 2},
+		{Nodes: 2, Heal: true},
+		{Nodes: 2, Resigns: 1},
+	} {
+		r, err := s.Explore()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%s", r.Report(s))
+		if r.Violation.Rule != "" || !r.Complete {
+			t.Errorf("%s", r.Report(s))
+		}
+		for from := range seen.moves {
+			seen.moves[from] |= r.Coverage.moves[from]
+		}
+	}
+	// What nobody asks for in a small world does not happen in it.
+	asked := []fsm.Reason{fsm.Finished, fsm.HandedOver, fsm.Paused, fsm.Stopped, fsm.Vacant}
+	for _, m := range fsm.Moves() {
+		if made := slices.Contains(seen.Moves(), m); made == slices.Contains(asked, m.Reason) {
+			t.Errorf("%v -> %v (%v): made is %v", m.From, m.To, m.Reason, made)
+		}
+	}
+}
+
+func TestSymmetryLeavesNothingOut(t *testing.T) {
+	s := Small{Nodes: 2}
+	with, err := s.Explore()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.NoSymmetry = true
+	without, err := s.Explore()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if with.Coverage != without.Coverage || with.Depth != without.Depth || without.States <= with.States ||
+		without.States > 2*with.States {
+		t.Errorf("with symmetry %d states, depth %d, %+v; without %d states, depth %d, %+v",
+			with.States, with.Depth, with.Coverage, without.States, without.Depth, without.Coverage)
+	}
+}
+
+func TestASmallWorldThatCannotBeExploredIsRefused(t *testing.T) {
+	for want, s := range map[string]Small{
+		"1 to 4 can be explored":     {Nodes: 5},
+		"Pauses 9; 0 to 7":           {Pauses: 9},
+		"Letters 3; 1 or 2":          {Letters: 3},
+		"one lost renewal would end": {Timing: fsm.Timing{TTL: 6, Renew: 3, Retry: 2, CallTimeout: 2, Grace: 1, Drain: 2, Poll: 2}},
+		"a length of 100 ticks":      {Timing: fsm.Timing{TTL: 100, Renew: 2, Retry: 1, CallTimeout: 1, Grace: 1, Drain: 2, Poll: 2}},
+	} {
+		if _, err := s.Explore(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: got %v, want %s", s, err, want)
+		}
+	}
+}
+
+func BenchmarkExplore(b *testing.B) {
+	states := 0
+	for b.Loop() {
+		r, err := Small{Nodes: 2, Crashes: 1}.Explore()
+		if err != nil || r.Violation.Rule != "" {
+			b.Fatal(err, r.Violation)
+		}
+		states += r.States
+	}
+	b.ReportMetric(float64(states)/b.Elapsed().Seconds(), "states/s")
+}
