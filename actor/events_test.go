@@ -92,8 +92,11 @@ func TestTheWorkIsToldBeforeTheEventOfItsEndIsPublished(t *testing.T) {
 			c.Hooks.Moved = func(t events.Transition) {
 				k.mu.Lock()
 				defer k.mu.Unlock()
-				if t.From == fsm.Leader && k.ctxs[len(k.ctxs)-1].Err() != nil && !k.begun[len(k.begun)-1].Leading() {
-					ends++
+				if t.From != fsm.Leader {
+					return
+				}
+				if ends++; k.ctxs[len(k.ctxs)-1].Err() == nil || k.begun[len(k.begun)-1].Leading() {
+					w.Errorf("%v was published before the work was told", t)
 				}
 			}
 		})

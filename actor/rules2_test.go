@@ -3,6 +3,7 @@ package actor
 import (
 	"errors"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -269,4 +270,28 @@ func TestR13_EachStartedTermHasExactlyOneEndOnEveryPath(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestR10_TheAnswerToAnEarlierCallIsNotTakenForThatOfThePresentOne(t *testing.T) {
+	inWorld(t, func(w *world) {
+		answers := []chan error{make(chan error), make(chan error)}
+		var sent atomic.Int64
+		o := &oracle{Manager: w.store, renew: func(lease.Lease) error {
+			return <-answers[sent.Add(1)-1]
+		}}
+		n := w.node("a", struct{ lease.Manager }{o})
+		k := &work{w: w}
+		c := n.campaign(Election{Lead: k.lead})
+		w.pass(9 * time.Second) // the first was sent at 5 s and given up at 7.5 s, the second sent at 8.5 s
+		w.same("renewals", sent.Load(), 2)
+		answers[0] <- nil
+		w.pass(0)
+		w.same("time left", c.Status().Remaining, leadFor-9*time.Second)
+		o.renew = nil
+		answers[1] <- errors.New("broken pipe")
+		w.pass(time.Second)
+		w.same("time left", c.Status().Remaining, leadFor)
+		w.pass(time.Minute)
+		w.same("tenures", len(k.begun), 1)
+	})
 }

@@ -122,15 +122,17 @@ func TestR3_NewsOfAnotherHolderEndsTheTermAtOnce(t *testing.T) {
 func TestR3_ARefusedRenewalEndsTheTermAtOnce(t *testing.T) {
 	inWorld(t, func(w *world) {
 		k := &work{w: w}
-		n := w.node("a", w.faulty()) // Faulty watches too: take that away
-		n.tap.Manager = w.store
+		n := w.node("a", struct{ lease.Manager }{w.store}) // without a watch
 		c := n.campaign(Election{Lead: k.lead})
 		w.pass(4 * time.Second)
 		if err := w.store.Release(w.Context(), k.begun[0].Lease()); err != nil { // by hand: now nobody has it
 			w.Fatal(err)
 		}
-		w.pass(0)
+		w.pass(time.Second - 1)
+		w.state(c, fsm.Leader) // it cannot know
+		w.pass(1)
 		w.state(c, fsm.Follower)
+		w.same("told at", k.told, []time.Duration{5 * time.Second})
 		w.pass(time.Second)
 		w.same("terms", k.terms(), []lease.Term{1, 2})
 	})
@@ -180,8 +182,8 @@ func TestR4_EveryTenureHasAGreaterTermThanAllBeforeIt(t *testing.T) {
 			w.pass(40 * time.Second)
 		}
 		terms := k.terms()
-		if len(terms) < 6 {
-			w.Errorf("only %d tenures", len(terms))
+		if len(terms) < 6 || terms[0] != 1 {
+			w.Errorf("the terms of %d tenures are %v", len(terms), terms)
 		}
 		for i, term := range terms {
 			if i > 0 && term <= terms[i-1] {
