@@ -1,7 +1,6 @@
 package events_test
 
 import (
-	"context"
 	"iter"
 	"runtime"
 	"slices"
@@ -70,65 +69,16 @@ func TestAnEventThatFindsTheRelayGoingToSleepIsDeliveredAllTheSame(t *testing.T)
 		n := newNode(t, 0)
 		s := n.subscribe(events.Options{Policy: events.DropOldest})
 		next(t, s)
-		for range 30_000 {
-			want := n.move("a") // as soon as the one before has arrived: just when the relay lies down
+		for round := range 50_000 {
+			want := n.move("a")
+			for i := 0; s.Lag() == 0 && i < 1000; i++ {
+				continue // so as to be there as soon as the event is, when the relay is about to lie down
+			}
 			if e, err := s.Next(t.Context()); e != want || err != nil {
 				t.Fatalf("got %v and %v, want %v", e, err, want)
 			}
-		}
-	})
-}
-
-func TestTwoEventsWakeTwoReaders(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) { // which fails if one of them sleeps on
-		n := newNode(t, 0)
-		s := n.subscribe(events.Options{Policy: events.DropOldest})
-		next(t, s)
-		got := make(chan uint64)
-		for range 2 {
-			go func() {
-				for e, err := s.Next(t.Context()); err == nil; e, err = s.Next(t.Context()) {
-					got <- e.Seq
-				}
-			}()
-		}
-		for range 10_000 {
-			n.move("a")
-			n.move("a")
-			if a, b := <-got, <-got; a+b != 2*n.seq-1 {
-				t.Fatalf("got events %d and %d, want %d and the one before", a, b, n.seq)
-			}
-		}
-		n.hub.Close()
-	})
-}
-
-func TestAReaderThatGivesUpDoesNotTakeTheWakeUpOfAnother(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) { // which fails if the other sleeps on
-		n := newNode(t, 0)
-		s := n.subscribe(events.Options{Policy: events.DropOldest})
-		next(t, s)
-		for round := range 4000 {
-			got := make(chan uint64, 2)
-			ctx, cancel := context.WithCancel(t.Context())
-			for _, ctx := range []context.Context{ctx, t.Context()} {
-				go func() {
-					e, _ := s.Next(ctx)
-					got <- e.Seq
-				}()
-				synctest.Wait()
-			}
-			n.move("a")
-			for range round % 200 {
-				_ = s.Err() // until about when the relay has woken the first
-			}
-			cancel()
-			if a := <-got; a == n.seq {
-				n.move("a") // for the other, unless that has given up
-			}
-			<-got
-			for s.Lag() > 0 {
-				next(t, s)
+			for range round % 16 {
+				_ = s.Lag()
 			}
 		}
 	})

@@ -128,17 +128,8 @@ func TestWithTheLastSubscriberTheRelayEndsHoweverItLeaves(t *testing.T) {
 	leave := map[string]func(t *testing.T, n *node){
 		"closed": func(t *testing.T, n *node) {
 			s := n.subscribe(events.Options{})
-			c := s.C()
 			s.Close()
 			s.Close()
-			select {
-			case e, ok := <-c:
-				if ok {
-					t.Errorf("%v was delivered after Close", e)
-				}
-			default:
-				t.Error("Close returned before the channel was closed")
-			}
 		},
 		"context": func(t *testing.T, n *node) {
 			ctx, cancel := context.WithCancelCause(t.Context())
@@ -256,6 +247,24 @@ func TestAChannelReceivesWhatThePolicyKeptUntilThen(t *testing.T) {
 		n.move("a")
 		wantSeq(t, <-c, 5, 0)
 	})
+}
+
+func TestCloseReturnsWhenTheChannelIsClosed(t *testing.T) {
+	n := newNode(t, 0)
+	n.subscribe(events.Options{}) // so that Close need not wait for the relay
+	for range 100 {
+		s := n.subscribe(events.Options{})
+		c := s.C()
+		s.Close()
+		select {
+		case e, ok := <-c:
+			if ok {
+				t.Fatalf("%v was delivered after Close", e)
+			}
+		default:
+			t.Fatal("Close returned before the channel was closed")
+		}
+	}
 }
 
 func TestNextAndTheChannelShareTheEvents(t *testing.T) {
@@ -457,6 +466,9 @@ func TestASubscriptionThatHasEndedLeavesNothingOnItsContext(t *testing.T) {
 			t.Errorf("%s: %d hooks at first, want 1", name, k)
 		}
 		end(n, s)
+		if k := ctx.hooks.Load(); name == "closed" && k != 0 {
+			t.Errorf("%d hooks after Close, want 0", k)
+		}
 		for err = nil; err == nil; {
 			_, err = s.Next(t.Context())
 		}
