@@ -79,13 +79,11 @@ func (w world) normal(now Instant) world {
 	m.gone, w.lost = m.gone && leaving, w.lost && leaving
 	m.failed = m.failed && leaving && !m.working && m.left == Finished
 	m.holdBack = m.holdBack && m.state == Follower && (m.next > present || m.left == HandedOver)
-	if !leaving {
-		if m.left != HandedOver || !m.holdBack {
-			m.left = None
-		}
-		if w.left != HandedOver || w.rest <= present {
-			w.left = None
-		}
+	if leading || m.state == Follower && (m.left != HandedOver || !m.holdBack) {
+		m.left = None
+	}
+	if !leaving && (w.left != HandedOver || w.rest <= present) {
+		w.left = None
 	}
 	w.moved = w.moved && w.left == HandedOver && m.state == Follower
 	if m.state != Follower || m.reason != None && m.reason != Held {

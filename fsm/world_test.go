@@ -114,7 +114,7 @@ func judge(was, w *world, f *fact, c Call) (err *fault) {
 	if err = judgeMove(was, w, f); err != nil {
 		return err
 	}
-	if err = judgeLeader(was, w, f); err != nil {
+	if err = judgeLeader(was, w, f, c); err != nil {
 		return err
 	}
 	if err = judgeDeadline(was, w, f); err != nil {
@@ -255,10 +255,13 @@ func judgeMove(was, w *world, f *fact) *fault {
 }
 
 // judgeLeader says when a leader ends, and why (R2, R3, R7, R12).
-func judgeLeader(was, w *world, f *fact) *fault {
+func judgeLeader(was, w *world, f *fact, c Call) *fault {
 	from, to, why := was.m.State(), w.m.State(), w.m.Reason()
 	if to == Leader && f.Now >= w.until {
 		return broken("R2", "%v leaves a leader whose time has run out", f.Kind)
+	}
+	if to == Leader && w.op == NoCall && c.Op == NoCall && w.m.Wake() > f.Now.Add(w.m.Timing().Renew) {
+		return broken("R12", "%v: the next renewal is not before %v", f.Kind, w.m.Wake().Sub(f.Now))
 	}
 	if from != Leader {
 		return nil
@@ -329,6 +332,8 @@ func judgeReleasing(was, w *world, f *fact, c Call) *fault {
 	case w.draining && !w.lost && f.Now < w.by && f.Now < w.until && w.op == NoCall && c.Op == NoCall &&
 		w.m.Wake() > min(w.until, f.Now.Add(w.m.Timing().Renew)):
 		return broken("R8", "%v: the lease is not kept alive while the work winds down", f.Kind)
+	case !w.work && w.op == NoCall && c.Op == NoCall && w.m.Wake() > f.Now.Add(w.m.Timing().Retry):
+		return broken("R8", "%v: the work has returned, and the release is put off for %v", f.Kind, w.m.Wake().Sub(f.Now))
 	case from == Releasing && w.work && !f.stale() && w.m.Overran() != (f.Now >= w.by):
 		return broken("R8", "%v: overrun %v, the work has another %v", f.Kind, w.m.Overran(), w.by.Sub(f.Now))
 	}
@@ -371,6 +376,9 @@ func judgeFollower(was, w *world, f *fact) *fault {
 		return broken("rest", "%v: stands %v too soon after %v, %v", f.Kind, was.rest.Sub(f.Now), was.m.Reason(), was.left)
 	case from == Acquiring && w.m.Reason() == Held && !within(w.m.Wake().Sub(f.Now), w.m.Timing(), f.Remaining) && allowed:
 		return broken("rest", "held for another %v: stands in %v", f.Remaining, w.m.Wake().Sub(f.Now))
+	case from == Follower && to == Follower && f.Kind == Seen && was.left != HandedOver &&
+		was.m.Wake() > f.Now && w.m.Wake() > was.m.Wake():
+		return broken("rest", "news puts off the next attempt by %v", w.m.Wake().Sub(was.m.Wake()))
 	case from == Follower && free && !stands:
 		return broken("R3", "the lease is known to be free and nobody stands")
 	case stands && w.m.Reason() == Vacant && !(f.Kind == Seen && f.Who == Nobody):
