@@ -111,15 +111,18 @@ func (n *Node) start(j job) {
 	}
 	j.c.out++
 	left := j.deadline.Sub(n.now)
-	ctx, cancel := context.WithCancel(n.base)
+	ctx, cancel := n.fork()
 	ctx = callContext{ctx, n.config.Clock.Now().Add(left)}
 	if j.call.Number != 0 {
 		j.c.cancel = cancel
 		go n.perform(ctx, cancel, j)
 		return
 	}
-	timer := n.config.Clock.AfterFunc(max(left, 1), cancel)
-	go n.perform(ctx, func() { timer.Stop(); cancel() }, j)
+	timer := n.config.Clock.AfterFunc(max(left, 1), func() { cancel(nil) })
+	go func() {
+		defer timer.Stop()
+		n.perform(ctx, cancel, j)
+	}()
 }
 
 // callContext shows the deadline of a call to clients that look at it. The node's own clock ends it.
@@ -132,8 +135,8 @@ type callContext struct {
 func (c callContext) Deadline() (time.Time, bool) { return c.deadline, true }
 
 // perform makes the call and reports. It runs on a goroutine of its own.
-func (n *Node) perform(ctx context.Context, cancel func(), j job) {
-	defer cancel()
+func (n *Node) perform(ctx context.Context, cancel context.CancelCauseFunc, j job) {
+	defer cancel(nil)
 	m := message{what: answered, c: j.c, op: j.call.Op, number: j.call.Number}
 	l := lease.Lease{Key: j.c.key, Holder: n.holder, Term: j.call.Term}
 	began := n.clock.now()
@@ -154,9 +157,9 @@ func (n *Node) perform(ctx context.Context, cancel func(), j job) {
 	if !n.mail.post(m) && m.op == fsm.Acquire && m.err == nil {
 		// The node has given up waiting and is gone; hand the grant back all the same (R10).
 		l.Term = m.term
-		ctx, cancel := context.WithCancel(n.base)
-		defer n.config.Clock.AfterFunc(n.config.JoinLimit, cancel).Stop()
-		defer cancel()
+		ctx, cancel := n.fork()
+		defer n.config.Clock.AfterFunc(n.config.JoinLimit, func() { cancel(nil) }).Stop()
+		defer cancel(nil)
 		_ = n.config.Manager.Release(ctx, l)
 	}
 }

@@ -20,8 +20,8 @@ type Campaign struct {
 
 	// What follows belongs to the actor.
 	machine   fsm.Machine
-	extra     *extra // nil for an election that is only announced
-	cancel    func() // ends the context of the awaited call
+	extra     *extra                  // nil for an election that is only announced
+	cancel    context.CancelCauseFunc // ends the context of the awaited call
 	stopWatch func()
 	place     int32         // in the heap, from 1 on; 0: not in it
 	asked     atomic.Uint32 // a bit for each fsm.Kind that somebody asks for and the actor has not read yet
@@ -42,7 +42,7 @@ type extra struct {
 	beatAt   fsm.Instant // when the next heartbeat is due; Never while one runs
 	beatNext fsm.Instant // when the one after the running one is due
 	beating  bool
-	stopBeat func()
+	stopBeat context.CancelCauseFunc
 	err      error // why the election has ended, if not on request
 	unfit    bool  // TTLFunc has returned a length that cannot be used, and that has been logged
 }

@@ -35,7 +35,7 @@ func ExampleNode_Subscribe() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	sub, err := node.Subscribe(context.Background(), events.Options{Policy: events.DropOldest})
+	sub, err := node.Subscribe(context.Background(), events.Options{Key: "billing", Policy: events.DropOldest})
 	if err != nil {
 		log.Fatal(err)
 	}

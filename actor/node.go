@@ -33,7 +33,7 @@ type Node struct {
 
 	// What follows belongs to the goroutine of Run.
 	table    *fsm.Table
-	base     context.Context // that of Run without its end: the values of calls and work
+	fork     func() (context.Context, context.CancelCauseFunc) // a context with the values of Run's, without its end
 	heap     heap
 	now      fsm.Instant
 	armed    fsm.Instant // when the timer will fire, Never if it is not running

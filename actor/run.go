@@ -49,7 +49,8 @@ func (n *Node) Run(ctx context.Context) error {
 	if !n.ran.CompareAndSwap(false, true) {
 		return ErrRan
 	}
-	n.base = context.WithoutCancel(ctx)
+	base := context.WithoutCancel(ctx)
+	n.fork = func() (context.Context, context.CancelCauseFunc) { return context.WithCancelCause(base) }
 	n.stopping = ctx.Err() != nil // nothing is ever asked of the store then
 	release := context.AfterFunc(ctx, func() { n.mail.post(message{what: stopped}) })
 	defer release()
@@ -199,7 +200,7 @@ func (n *Node) settle(c *Campaign) {
 		return
 	}
 	if x := c.extra; x != nil && x.beating {
-		x.stopBeat()
+		x.stopBeat(nil)
 		return
 	}
 	if !c.over {

@@ -108,7 +108,7 @@ func (n *Node) giveUp(c *Campaign, was *fsm.Machine, k fsm.Kind) error {
 	}
 	made := c.cancel != nil
 	if made {
-		c.cancel()
+		c.cancel(nil)
 		c.cancel = nil
 	}
 	if k != fsm.Tick {

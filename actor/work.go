@@ -52,7 +52,7 @@ func (n *Node) begin(c *Campaign) {
 	if !c.leads() {
 		return
 	}
-	ctx, cancel := context.WithCancelCause(n.base)
+	ctx, cancel := n.fork()
 	t := &Tenure{
 		c: c, cancel: cancel,
 		lease: lease.Lease{Key: c.key, Holder: n.holder, Term: c.machine.Term()},
@@ -136,7 +136,7 @@ func (n *Node) moved(c *Campaign, m fsm.Move) {
 	if m.From >= fsm.Leader || m.To >= fsm.Leader {
 		level = slog.LevelInfo
 	}
-	n.log.Log(n.base, level, "moved", "key", c.key, "from", m.From.String(), "to", m.To.String(),
+	n.log.Log(context.Background(), level, "moved", "key", c.key, "from", m.From.String(), "to", m.To.String(),
 		"reason", m.Reason.String(), "term", t.Term, "err", t.Err)
 	n.publish(t)
 }
@@ -176,7 +176,7 @@ func (n *Node) beat(c *Campaign) {
 	}
 	x.beating, x.beatAt = true, fsm.Never
 	x.beatNext = n.now.Add(x.election.HeartbeatEvery)
-	ctx, cancel := context.WithCancel(n.base)
+	ctx, cancel := n.fork()
 	x.stopBeat = cancel
 	leading := c.Status().Leading
 	go func() {
@@ -190,7 +190,7 @@ func (n *Node) beat(c *Campaign) {
 func (n *Node) beaten(c *Campaign, err error) {
 	x := c.extra
 	x.beating = false
-	x.stopBeat()
+	x.stopBeat(nil)
 	x.beatAt = max(x.beatNext, n.now)
 	if err == nil || c.machine.Done() {
 		return

@@ -78,8 +78,7 @@ var mutants = []mutant{
 		"n.config.MaxCalls }"},
 	{"acquisitions go before renewals", "TestRenewalsGo", "calls.go", "		n.urgent.push(j)", "		n.patient.push(j)"},
 	{"calls that do not return are not counted", "TestWhenAllHangs", "calls.go", "const maxOut = 2", "const maxOut = 100"},
-	{"a context is not ended on time", "TestStatusTellsTheStores", "step.go", "	if made {\n		c.cancel()",
-		"	if made {\n		_ = c.cancel"},
+	{"a context is not ended on time", "TestStatusTellsTheStores", "step.go", "		c.cancel(nil)\n", "		_ = c.cancel\n"},
 	{"a call that took too long is no fault", "TestStatusTellsTheStores", "step.go",
 		"	n.complain(c, fsm.Input{Kind: fsm.Unknown, Op: op}, err)\n", ""},
 	{"the tick of a replaced timer is taken for that of the present one", "TestATimerThat", "run.go",
@@ -90,8 +89,8 @@ var mutants = []mutant{
 		"fsm.Follower && n.retime(c)", "fsm.Follower && was.Wake() <= n.now && n.retime(c)"},
 	{"a heartbeat begins while one runs", "TestHeartbeatsOf", "work.go", "x.beating, x.beatAt = true, fsm.Never",
 		"x.beating, x.beatAt = true, n.now.Add(x.election.HeartbeatEvery)"},
-	{"an election is over while its heartbeat runs", "TestAnElectionIsNotOver", "run.go", "		x.stopBeat()\n		return\n",
-		"		x.stopBeat()\n"},
+	{"an election is over while its heartbeat runs", "TestAnElectionIsNotOver", "run.go", "		x.stopBeat(nil)\n		return\n",
+		"		x.stopBeat(nil)\n"},
 	{"of pause and resume the order is lost", "TestRequestsThat", "campaign.go", "		asked |= pausedLast\n", ""},
 }
 
