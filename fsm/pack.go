@@ -6,13 +6,13 @@ import (
 	"github.com/go-tenure/tenure/lease"
 )
 
-// Packed is a Machine as seen from one moment, in 16 bytes, for those who explore all that can be reached. Two machines with
-// the same Packed have the same future, apart from the growth of back-offs, which is left out.
+// Packed is a Machine as seen from one moment, in 16 bytes, for those who explore all that can be reached. Two machines
+// with the same Packed have the same future, apart from the growth of back-offs, which is left out.
 type Packed [2]uint64
 
-// Pack returns m as seen from now, in units of tick. What can make no difference any more is forgotten: instants that have passed or
-// that will be set before they are read, the numbers of calls, and terms but for their order, which rank gives as small numbers
-// (0 for 0). The timing must be in whole ticks, less than 100 of them, without jitter.
+// Pack returns m as seen from now, in units of tick. What can make no difference any more is forgotten: instants that
+// have passed or that will be set before they are read, the numbers of calls, and terms but for their order, which rank
+// gives as small numbers (0 for 0). The timing must be in whole ticks, less than 100 of them, without jitter.
 func (m Machine) Pack(now Instant, tick time.Duration, rank func(lease.Term) uint8) Packed {
 	leading, leaving, awaits := m.state == Leader, m.state == Releasing, m.awaits != NoCall
 	at := func(matters bool, i Instant, past time.Duration) uint64 {
@@ -49,8 +49,8 @@ func (m Machine) Pack(now Instant, tick time.Duration, rank func(lease.Term) uin
 	return Packed{a, b}
 }
 
-// Unpack returns the machine that p stands for, with instant 0 for the moment of packing, ranks for terms, and 1 for the
-// number of the awaited call.
+// Unpack returns the machine that p stands for, with instant 0 for the moment of packing, ranks for terms, and 1 for
+// the number of the awaited call.
 func (p Packed) Unpack(t *Timing, tick time.Duration) Machine {
 	at := func(shift int) Instant {
 		if p[0]>>shift&(1<<8) == 0 {

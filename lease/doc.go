@@ -1,4 +1,5 @@
-// Package lease says what processes compete for: a [Lease] on a key, held by one [Holder] at a time, counted by a [Term].
+// Package lease says what processes compete for: a [Lease] on a key, held by one [Holder] at a time, counted by a
+// [Term].
 //
 // A [Manager] is the store: it grants, renews and releases leases. Everything above it relies on four properties, which
 // package leasetest checks on any Manager:
@@ -10,9 +11,9 @@
 //     that it has been replaced.
 //   - Conditional calls. Renew and Release act only if name, incarnation and term are all still those at the store,
 //     decided in one atomic step there. A delayed or repeated request of an older term changes nothing.
-//   - Three outcomes. A call is done (nil), refused ([ErrHeld], [ErrLost]) or unknown (any other error). Unknown is never
-//     read as done nor as refused: the request may have been carried out, or may be carried out later. It is settled by
-//     the next conditional call.
+//   - Three outcomes. A call is done (nil), refused ([ErrHeld], [ErrLost]) or unknown (any other error). Unknown is
+//     never read as done nor as refused: the request may have been carried out, or may be carried out later. It is
+//     settled by the next conditional call.
 //
 // Lengths of time are durations, never instants, because no clocks of two hosts are ever compared. A holder counts its
 // lease from the moment before it sent the request, the store from the moment it carried the request out, so the

@@ -13,8 +13,8 @@ var (
 	// comes back under the same term.
 	ErrLost = errors.New("lease: lost")
 	// ErrPermanent marks faults that trying again soon will not cure: no permission, no such table or directory, a record
-	// written by something else. The outcome of the call is still unknown unless the Manager knows better. Retry slowly and
-	// tell a person. Mark an error with [Permanent].
+	// written by something else. The outcome of the call is still unknown unless the Manager knows better. Retry slowly
+	// and tell a person. Mark an error with [Permanent].
 	ErrPermanent = errors.New("lease: needs attention")
 )
 
@@ -69,7 +69,8 @@ func (p permanent) Error() string        { return p.err.Error() }
 func (p permanent) Unwrap() error        { return p.err }
 func (p permanent) Is(target error) bool { return target == ErrPermanent }
 
-// Permanent marks err so that errors.Is(err, ErrPermanent). The text stays as it is: make it say what to do. Permanent of nil is nil.
+// Permanent marks err so that errors.Is(err, ErrPermanent). The text stays as it is: make it say what to do. Permanent
+// of nil is nil.
 func Permanent(err error) error {
 	if err == nil {
 		return nil

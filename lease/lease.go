@@ -61,10 +61,10 @@ func (r Record) Vacant() bool { return r.Holder.IsZero() || r.Remaining == 0 }
 
 // Manager grants leases. One Manager serves many keys and is safe for concurrent use.
 //
-// Every method returns soon after its context ends, with an error that says so; what the request did at the store is then
-// unknown. Callers bound their own wait all the same. Calls are made with validated arguments (see [CheckKey],
-// [Holder.Check]); a Manager need not repeat that, but must never let a key or name become part of a path, a
-// statement or a URL unescaped.
+// Every method returns soon after its context ends, with an error that says so; what the request did at the store is
+// then unknown. Callers bound their own wait all the same. Calls are made with validated arguments (see [CheckKey],
+// [Holder.Check]); a Manager need not repeat that, but must never let a key or name become part of a path, a statement
+// or a URL unescaped.
 type Manager interface {
 	// Acquire takes the lease on key for ttl if it is free: never held, released, run out, or held by this very holder
 	// (same name and incarnation), which then gets a new term. It is refused with a *[HeldError] (errors.Is [ErrHeld])
@@ -84,9 +84,9 @@ type Manager interface {
 // for safety, and polling goes on beside it.
 type Watcher interface {
 	// Watch calls changed with what becomes known of key, first with the present record if the store has one, until stop
-	// is called. Calls for one key do not overlap and come in the order of the store; some may be skipped or repeated, the newest always
-	// arrives. changed must return soon and must not call the Manager. stop may be called more than once and from
-	// anywhere but changed; when it returns, changed is not running and will not be called again.
+	// is called. Calls for one key do not overlap and come in the order of the store; some may be skipped or repeated, the
+	// newest always arrives. changed must return soon and must not call the Manager. stop may be called more than once and
+	// from anywhere but changed; when it returns, changed is not running and will not be called again.
 	Watch(key string, changed func(Record)) (stop func(), err error)
 }
 

@@ -19,7 +19,8 @@ func Play(s Scenario) (*Trace, error) {
 	return t, nil
 }
 
-// Campaign is a range of seeds, each of which is planned with [Plan] and played. The zero value of a field is given with it.
+// Campaign is a range of seeds, each of which is planned with [Plan] and played. The zero value of a field is given
+// with it.
 type Campaign struct {
 	// Base is what all schedules have in common; its Seed and Faults are replaced by those of each seed.
 	Base Scenario
@@ -46,8 +47,8 @@ type Result struct {
 	Coverage  Coverage
 }
 
-// Run plays the campaign until it is over or a schedule violates an invariant. The error names every fault of c.Base, or a
-// seed that did not play the same way twice.
+// Run plays the campaign until it is over or a schedule violates an invariant. The error names every fault of c.Base,
+// or a seed that did not play the same way twice.
 func (c Campaign) Run() (Result, error) {
 	var r Result
 	if err := c.Base.Check(); err != nil {

@@ -15,7 +15,8 @@ func TestNoScheduleOfFaultsBreaksARule(t *testing.T) {
 		{Nodes: 2, Seeds: 5_000, First: 1 << 32},
 		{Nodes: 3, Seeds: 5_000, First: 1 << 33, TTL: time.Second},
 		{Nodes: 3, Seeds: 5_000, First: 1 << 34, Timing: fsm.Timing{
-			TTL: 6 * time.Second, Renew: time.Second, CallTimeout: 2 * time.Second, Retry: 500 * time.Millisecond, Grace: 200 * time.Millisecond,
+			TTL: 6 * time.Second, Renew: time.Second, CallTimeout: 2 * time.Second,
+			Retry: 500 * time.Millisecond, Grace: 200 * time.Millisecond,
 		}},
 	} {
 		Run(t, c)

@@ -40,7 +40,6 @@ type checker struct {
 	void      uint64 // terms up to this were taken away by a person or a faulty store: outside of the promise
 	lastLed   int64  // when a leader was last seen to stop leading
 	alone     bool   // no fault, or a single lost, failed or doubled request
-	calls     [MaxNodes]uint64
 	seen      Coverage
 }
 
@@ -97,7 +96,8 @@ func (c *checker) stepped(w *world, i uint8, was *fsm.Machine, in fsm.Input, cal
 		}
 	}
 	if to == fsm.Leader && from == fsm.Leader && in.Now >= was.Until() {
-		c.fail(w, "R2", "n%d leads on at %v of its clock although its time was up at %v", i, time.Duration(in.Now), time.Duration(was.Until()))
+		c.fail(w, "R2", "n%d leads on at %v of its clock although its time was up at %v",
+			i, time.Duration(in.Now), time.Duration(was.Until()))
 	}
 	if to >= fsm.Leader && m.Until() != was.Until() {
 		c.deadline(w, i, in)
@@ -110,7 +110,8 @@ func (c *checker) stepped(w *world, i uint8, was *fsm.Machine, in fsm.Input, cal
 			c.fail(w, "loss", "n%d lost its lease (%v) within the budget of faults", i, r)
 		}
 	}
-	if op, number := was.Awaits(); from == fsm.Leader && in.Kind == fsm.Refused && op == fsm.Renew && number == in.Call && to == fsm.Leader {
+	op, number := was.Awaits()
+	if from == fsm.Leader && to == fsm.Leader && in.Kind == fsm.Refused && op == fsm.Renew && number == in.Call {
 		c.fail(w, "R3", "n%d leads on although its renewal was refused", i)
 	}
 	switch call.Op {
@@ -192,7 +193,8 @@ func (c *checker) carried(w *world, it item, was record, answer fsm.Kind) {
 		o := &w.nodes[j]
 		switch {
 		case it.op == fsm.Acquire && j != int(it.node) && w.acts(o):
-			c.fail(w, "R1", "the store grants term %d to n%d while n%d works under term %d", w.store.term, it.node, j, o.work.term)
+			c.fail(w, "R1", "the store grants term %d to n%d while n%d works under term %d",
+				w.store.term, it.node, j, o.work.term)
 		case it.op == fsm.Release && o.up && o.work.running && o.work.term == it.term:
 			c.fail(w, "R8", "term %d is released while n%d works under it", it.term, j)
 		}
@@ -202,8 +204,8 @@ func (c *checker) carried(w *world, it item, was record, answer fsm.Kind) {
 	}
 }
 
-// pausing takes note that node i stands still until then. If its deadline passes meanwhile, or its work had been told to stop, what it
-// does afterwards is outside of the promise; only the fence is proof against it.
+// pausing takes note that node i stands still until then. If its deadline passes meanwhile, or its work had been told
+// to stop, what it does afterwards is outside of the promise; only the fence is proof against it.
 func (c *checker) pausing(w *world, i uint8, until int64) {
 	n := &w.nodes[i]
 	if n.up && n.work.running && (n.work.told || w.when(n, n.machine.Until()) <= until) {

@@ -52,7 +52,9 @@ func (x *explorer) expandNode(w *smallWorld, i int8) (urgent bool) {
 				if l.left < 0 {
 					who = fsm.Nobody
 				}
-				x.step(w, i, fsm.Input{Kind: l.answer, Op: l.op, Call: l.call, Term: l.term, Who: who, Remaining: time.Duration(l.left)})
+				x.step(w, i, fsm.Input{
+					Kind: l.answer, Op: l.op, Call: l.call, Term: l.term, Who: who, Remaining: time.Duration(l.left),
+				})
 			})
 		}
 		if w.healed {

@@ -17,13 +17,13 @@ type Small struct {
 	Crashes int // how many times a process may die, and start again as another incarnation
 	Pauses  int // how many times a process may stand still, for any time
 	Resigns int // how many times a leader may be asked to resign
-	// Letters is how many messages of one node may be on their way at once, 1 or 2; a newer one takes the place of the oldest.
-	// 0: 1. With 1, a request can still arrive after it was given up, but not after the next was sent.
+	// Letters is how many messages of one node may be on their way at once, 1 or 2; a newer one takes the place of the
+	// oldest. 0: 1. With 1, a request can still arrive after it was given up, but not after the next was sent.
 	Letters int
 	// Heal also explores, from every state, what happens once everything is healed, and measures the longest failover.
 	Heal bool
-	// Timing is in ticks, given as nanoseconds: the zero Timing is TTL 6, Renew 2, Retry 1, CallTimeout 1, Grace 1, Drain 2, Poll 2.
-	// There is no jitter and no drift.
+	// Timing is in ticks, given as nanoseconds: the zero Timing is TTL 6, Renew 2, Retry 1, CallTimeout 1, Grace 1, Drain
+	// 2, Poll 2. There is no jitter and no drift.
 	Timing fsm.Timing
 	// MaxStates ends the exploration when so many states have been found; 0: 50 million.
 	MaxStates int
@@ -41,7 +41,8 @@ type Explored struct {
 	Steps    int  // events from one state to another, or back
 	Depth    int  // the longest shortest way to a state
 	Complete bool // everything was explored
-	// Failover is the greatest number of ticks from healing everything to a leader, over all states; -1 if none was needed.
+	// Failover is the greatest number of ticks from healing everything to a leader, over all states; -1 if none was
+	// needed.
 	Failover  int
 	Coverage  Coverage
 	Violation Violation
@@ -102,17 +103,18 @@ func (s Small) Check() error {
 func (s Small) String() string {
 	s = s.complete()
 	t := s.Timing
-	return fmt.Sprintf("%d nodes, at most %d crashes, %d pauses, %d resignations; any delay, loss and order of up to %d messages a"+
-		" node; a store that expires leases; TTL %d, renew %d, retry %d, call timeout %d, grace %d, drain %d, poll %d ticks",
+	return fmt.Sprintf("%d nodes, at most %d crashes, %d pauses, %d resignations; any delay, loss and order"+
+		" of up to %d messages a node; a store that expires leases; TTL %d, renew %d, retry %d, call timeout %d,"+
+		" grace %d, drain %d, poll %d ticks",
 		s.Nodes, s.Crashes, s.Pauses, s.Resigns, s.Letters, t.TTL, t.Renew, t.Retry, t.CallTimeout, t.Grace, t.Drain, t.Poll)
 }
 
 // smallNodes is the greatest Small.Nodes.
 const smallNodes = 4
 
-// Explore visits every state that the world can reach, the nearest first, and checks every rule on the way. It ends at the
-// first violation, with a shortest path to it. States are told apart by a hash of 64 bits: with n states the chance that two were taken for
-// one is about n²/2⁶⁵. The error names every fault of s.
+// Explore visits every state that the world can reach, the nearest first, and checks every rule on the way. It ends at
+// the first violation, with a shortest path to it. States are told apart by a hash of 64 bits: with n states the chance
+// that two were taken for one is about n²/2⁶⁵. The error names every fault of s.
 func (s Small) Explore() (Explored, error) {
 	if err := s.Check(); err != nil {
 		return Explored{}, err
@@ -134,9 +136,8 @@ type explorer struct {
 	layer []packed
 	next  []packed
 	from  []origin // of each state found, to tell the path
-	trace bool
-	at    int // index of the state being left
-	base  int // index of the first state of the layer
+	at    int      // index of the state being left
+	base  int      // index of the first state of the layer
 }
 
 // origin is how a state was found first.
@@ -152,7 +153,9 @@ func newExplorer(s Small) *explorer {
 }
 
 func (x *explorer) run() {
-	start := smallWorld{crashes: int8(x.s.Crashes), pauses: int8(x.s.Pauses), resigns: int8(x.s.Resigns), count: int8(x.s.Nodes)}
+	start := smallWorld{
+		crashes: int8(x.s.Crashes), pauses: int8(x.s.Pauses), resigns: int8(x.s.Resigns), count: int8(x.s.Nodes),
+	}
 	for i := range x.s.Nodes {
 		start.nodes[i] = smallNode{m: fsm.New(x.t, 0), up: true}
 	}

@@ -17,7 +17,7 @@ const (
 
 	Crash   // the process dies and starts again after For, under the same name, as another incarnation
 	Leave   // the process is asked to stop, and starts again after For
-	Pause   // the process stands still for For, then finds everything that came meanwhile (SIGSTOP, garbage collection, a suspended host)
+	Pause   // the process stands still for For, then finds everything that came meanwhile
 	Slow    // for For, everything the process does happens up to By late
 	Resign  // a person asks the node to resign
 	Hand    // a person asks the node to hand over
@@ -82,22 +82,43 @@ type shape struct {
 }
 
 var shapes = [faultKinds]shape{
-	noFault: {name: "none"},
-	Crash:   {name: "crash", span: true}, Leave: {name: "leave", span: true}, Pause: {name: "pause", span: true},
-	Slow: {name: "slow", span: true, by: true}, Resign: {name: "resign"}, Hand: {name: "hand-over"},
-	Cordon: {name: "cordon", span: true}, Drift: {name: "drift", span: true, by: true, ppm: true},
-	Forward: {name: "clock-forward", by: true}, Back: {name: "clock-back", by: true},
-	Cut: {name: "cut", span: true}, CutThere: {name: "cut-there", span: true}, CutBack: {name: "cut-back", span: true},
-	Delay: {name: "delay", span: true, by: true}, LoseCall: {name: "lose-call", call: true}, LoseAnswer: {name: "lose-answer", call: true},
-	LateCall: {name: "late-call", call: true, by: true}, LateAnswer: {name: "late-answer", call: true, by: true},
-	Twice: {name: "twice", call: true, by: true}, TwiceBack: {name: "twice-back", call: true, by: true},
-	FailBefore: {name: "fail-before", call: true}, FailAfter: {name: "fail-after", call: true}, Hang: {name: "hang", call: true, by: true},
-	Down: {name: "down", store: true, span: true}, Refusing: {name: "refusing", store: true, span: true},
-	Stall: {name: "stall", store: true, span: true}, Sluggish: {name: "sluggish", store: true, span: true, by: true},
-	Deaf: {name: "deaf", store: true, span: true}, Echo: {name: "echo", store: true, span: true}, Delete: {name: "delete", store: true},
-	Early: {name: "early", store: true, by: true, beyondPact: true}, Forget: {name: "forget", store: true, count: true, beyondPact: true},
-	Evict:  {name: "evict", store: true},
-	Ignore: {name: "ignore", span: true, by: true}, ReturnSoon: {name: "return-soon", span: true, by: true}, Fails: {name: "fails", span: true, by: true},
+	noFault:    {name: "none"},
+	Crash:      {name: "crash", span: true},
+	Leave:      {name: "leave", span: true},
+	Pause:      {name: "pause", span: true},
+	Slow:       {name: "slow", span: true, by: true},
+	Resign:     {name: "resign"},
+	Hand:       {name: "hand-over"},
+	Cordon:     {name: "cordon", span: true},
+	Drift:      {name: "drift", span: true, by: true, ppm: true},
+	Forward:    {name: "clock-forward", by: true},
+	Back:       {name: "clock-back", by: true},
+	Cut:        {name: "cut", span: true},
+	CutThere:   {name: "cut-there", span: true},
+	CutBack:    {name: "cut-back", span: true},
+	Delay:      {name: "delay", span: true, by: true},
+	LoseCall:   {name: "lose-call", call: true},
+	LoseAnswer: {name: "lose-answer", call: true},
+	LateCall:   {name: "late-call", call: true, by: true},
+	LateAnswer: {name: "late-answer", call: true, by: true},
+	Twice:      {name: "twice", call: true, by: true},
+	TwiceBack:  {name: "twice-back", call: true, by: true},
+	FailBefore: {name: "fail-before", call: true},
+	FailAfter:  {name: "fail-after", call: true},
+	Hang:       {name: "hang", call: true, by: true},
+	Down:       {name: "down", store: true, span: true},
+	Refusing:   {name: "refusing", store: true, span: true},
+	Stall:      {name: "stall", store: true, span: true},
+	Sluggish:   {name: "sluggish", store: true, span: true, by: true},
+	Deaf:       {name: "deaf", store: true, span: true},
+	Echo:       {name: "echo", store: true, span: true},
+	Delete:     {name: "delete", store: true},
+	Early:      {name: "early", store: true, by: true, beyondPact: true},
+	Forget:     {name: "forget", store: true, count: true, beyondPact: true},
+	Evict:      {name: "evict", store: true},
+	Ignore:     {name: "ignore", span: true, by: true},
+	ReturnSoon: {name: "return-soon", span: true, by: true},
+	Fails:      {name: "fails", span: true, by: true},
 }
 
 // String returns the name of the kind as it stands in a script.
@@ -118,7 +139,8 @@ type Fault struct {
 	By     time.Duration // its size; for Drift parts per million
 }
 
-// String returns the fault as one line of a script, such as "pause n0 at 35.2s for 15.3s" or "late-answer n0 #8 by 200ms".
+// String returns the fault as one line of a script, such as "pause n0 at 35.2s for 15.3s" or "late-answer n0 #8 by
+// 200ms".
 func (f Fault) String() string {
 	s := shapes[min(int(f.Kind), faultKinds-1)]
 	var b strings.Builder
@@ -153,7 +175,7 @@ func (f Fault) String() string {
 func ParseFault(line string) (Fault, error) {
 	words := strings.Fields(line)
 	if len(words) == 0 {
-		return Fault{}, fmt.Errorf("simulate: an empty line is no fault; write one such as %q", Fault{Kind: Pause, For: time.Second})
+		return Fault{}, fmt.Errorf("simulate: an empty line is no fault; write %q, say", Fault{Kind: Pause, For: time.Second})
 	}
 	kind := noFault
 	for k := FaultKind(1); int(k) < faultKinds; k++ {

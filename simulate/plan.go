@@ -2,9 +2,10 @@ package simulate
 
 import "time"
 
-// Plan returns the scenario of a seed: base with its Seed set and with faults drawn for it. Each seed draws which kinds of fault
-// it uses at all (after the swarm testing of Groce et al., 2012), so that some schedules are full of one thing; half of the faults
-// hit one victim; and lengths of time lie, mostly, just beside those at which the election changes its mind.
+// Plan returns the scenario of a seed: base with its Seed set and with faults drawn for it. Each seed draws which kinds
+// of fault it uses at all (after the swarm testing of Groce et al., 2012), so that some schedules are full of one
+// thing; half of the faults hit one victim; and lengths of time lie, mostly, just beside those at which the election
+// changes its mind.
 func Plan(base Scenario, seed uint64) Scenario {
 	s := base.complete()
 	s.Seed = seed

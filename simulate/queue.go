@@ -16,8 +16,6 @@ const (
 	boot                 // a node starts
 	carry                // the store carries out requests that had to wait
 	heal                 // the cluster is left in peace
-
-	doings = iota
 )
 
 // item is something that will happen at an instant. It is a value: the queue allocates nothing while it does not grow.

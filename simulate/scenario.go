@@ -12,6 +12,9 @@ import (
 	"github.com/go-tenure/tenure/fsm"
 )
 
+// firstLine is how a script begins.
+const firstLine = "tenure scenario 1"
+
 // MaxNodes is the largest Scenario.Nodes.
 const MaxNodes = 16
 
@@ -45,8 +48,8 @@ type Scenario struct {
 	Store  StoreKind
 	Watch  bool   // the store can be watched
 	Seed   uint64 // of every length of time and order that no fault decides
-	// Heal is when faults end and the cluster is given time to recover, End is when the schedule ends. 0: 75 s and 120 s with a
-	// TTL of 15 s, in proportion otherwise.
+	// Heal is when faults end and the cluster is given time to recover, End is when the schedule ends. 0: 75 s and 120 s
+	// with a TTL of 15 s, in proportion otherwise.
 	Heal, End time.Duration
 	Faults    []Fault
 }
@@ -98,7 +101,7 @@ func (s Scenario) String() string {
 	var b strings.Builder
 	s = s.complete()
 	t := s.Timing
-	fmt.Fprintf(&b, "tenure scenario 1\nnodes %d\nstore %s\nwatch %v\nseed %d\n", s.Nodes, s.Store, s.Watch, s.Seed)
+	fmt.Fprintf(&b, "%s\nnodes %d\nstore %s\nwatch %v\nseed %d\n", firstLine, s.Nodes, s.Store, s.Watch, s.Seed)
 	fmt.Fprintf(&b, "ttl %v\nrenew %v\nretry %v\ncall-timeout %v\ngrace %v\ndrain %v\npoll %v\nrho %d\njitter %d\n",
 		t.TTL, t.Renew, t.Retry, t.CallTimeout, t.Grace, t.Drain, t.Poll, ppm(t.Drift), t.Jitter)
 	fmt.Fprintf(&b, "heal %v\nend %v\n", s.Heal, s.End)
@@ -123,8 +126,8 @@ func Parse(r io.Reader) (Scenario, error) {
 			continue
 		}
 		if !begun {
-			if line != "tenure scenario 1" {
-				return s, fmt.Errorf("simulate: line %d: %q; a script of this version begins with \"tenure scenario 1\"", number, line)
+			if line != firstLine {
+				return s, fmt.Errorf("simulate: line %d: %q; a script of this version begins with %q", number, line, firstLine)
 			}
 			begun = true
 			continue
@@ -137,7 +140,7 @@ func Parse(r io.Reader) (Scenario, error) {
 		faults = append(faults, err)
 	}
 	if !begun && len(faults) == 0 {
-		faults = append(faults, errors.New("simulate: an empty script; a script of this version begins with \"tenure scenario 1\""))
+		faults = append(faults, fmt.Errorf("simulate: an empty script; it begins with %q", firstLine))
 	} else if len(faults) == 0 {
 		faults = append(faults, s.Check())
 	}

@@ -53,7 +53,7 @@ func TestABadScriptIsRefusedWithTheLineAndTheWordAtFault(t *testing.T) {
 		{head + "store wood\n", `unknown store "wood"; known are expiring, register`},
 		{head + "heal 2m\nend 1m\n", "give 0 <= heal < end"},
 		{head + "ttl 0s\nrenew 20s\n", "Renew 20s"},
-		{"", `begins with "tenure scenario 1"`},
+		{"", `it begins with "tenure scenario 1"`},
 	} {
 		_, err := Parse(strings.NewReader(c.script))
 		if err == nil || !strings.Contains(err.Error(), c.want) {
@@ -71,7 +71,7 @@ func TestATokenReplaysTheScenarioAndNothingElseDoes(t *testing.T) {
 	for token, want := range map[string]string{
 		"":                           "is no token",
 		"hello":                      "is no token",
-		"t9:abc":                     `is of version "t9", this is version "t1"`,
+		"t9:abc":                     `is of version "t9", this is "t1"`,
 		"t1:!!!":                     "is damaged",
 		s.Token()[:len(s.Token())/2]: "is damaged",
 	} {

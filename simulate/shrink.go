@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// Shrink returns a scenario that violates the same rule as s with as few faults, nodes and odd lengths of time as can be found by
-// leaving out and rounding: without any one of its faults the violation does not happen. It returns s itself if s
-// violates nothing. plays counts the schedules it took.
+// Shrink returns a scenario that violates the same rule as s with as few faults, nodes and odd lengths of time as can
+// be found by leaving out and rounding: without any one of its faults the violation does not happen. It returns s
+// itself if s violates nothing. plays counts the schedules it took.
 //
-// Faults are left out in halves first, then in ever smaller parts (ddmin; Zeller and Hildebrandt, "Simplifying and isolating
-// failure-inducing input", 2002).
+// Faults are left out in halves first, then in ever smaller parts (ddmin; Zeller and Hildebrandt, "Simplifying and
+// isolating failure-inducing input", 2002).
 func Shrink(s Scenario) (small Scenario, plays int) {
 	x := &shrinker{w: &world{}}
 	s = s.complete()
@@ -90,7 +90,7 @@ func (x *shrinker) fewerNodes(s Scenario) Scenario {
 
 // round makes lengths of time as round as they can be.
 func (x *shrinker) round(s Scenario) Scenario {
-	for _, unit := range []time.Duration{10 * time.Second, time.Second, 100 * time.Millisecond, 10 * time.Millisecond, time.Millisecond} {
+	for unit := 10 * time.Second; unit >= time.Millisecond; unit /= 10 {
 		for i := range s.Faults {
 			for _, field := range []func(*Fault) *time.Duration{
 				func(f *Fault) *time.Duration { return &f.At },

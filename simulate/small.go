@@ -8,7 +8,8 @@ import (
 	"github.com/go-tenure/tenure/lease"
 )
 
-// smallWorld is one state of a world that is explored. The present is instant 0, always: what changes is everything else.
+// smallWorld is one state of a world that is explored. The present is instant 0, always: what changes is everything
+// else.
 type smallWorld struct {
 	nodes  [smallNodes]smallNode
 	ghosts [2]letter // requests of processes that have died since
@@ -50,8 +51,8 @@ type letter struct {
 // packed is a smallWorld in few words: for each node the machine, its surroundings and its mail; then the rest.
 type packed [smallNodes*4 + 2]uint64
 
-// relevant returns l without what nobody will look at: an answer that is no longer awaited does nothing, unless it grants
-// a lease.
+// relevant returns l without what nobody will look at: an answer that is no longer awaited does nothing, unless it
+// grants a lease.
 func (l letter) relevant(awaited uint64) letter {
 	current := l.call != 0 && l.call == awaited
 	switch {
@@ -80,7 +81,8 @@ func (l letter) pack(r *rank, awaited uint64) uint64 {
 
 func unpackLetter(p uint64) letter {
 	return letter{
-		op: fsm.Op(p & 3), answer: fsm.Kind(p >> 2 & 15), term: lease.Term(p >> 6 & 255), left: int8(p >> 14), call: p >> 22 & 1,
+		op: fsm.Op(p & 3), answer: fsm.Kind(p >> 2 & 15), term: lease.Term(p >> 6 & 255), left: int8(p >> 14),
+		call: p >> 22 & 1,
 	}
 }
 
@@ -142,7 +144,8 @@ func (p *packed) unpack(x *explorer) (w smallWorld) {
 		f := rec[2]
 		n := &w.nodes[i]
 		*n = smallNode{
-			up: f&1 != 0, paused: f>>1&1 != 0, running: f>>2&1 != 0, told: f>>3&1 != 0, tainted: f>>4&1 != 0, holder: f>>5&1 != 0,
+			up: f&1 != 0, paused: f>>1&1 != 0, running: f>>2&1 != 0,
+			told: f>>3&1 != 0, tainted: f>>4&1 != 0, holder: f>>5&1 != 0,
 			drained: int8(f >> 8), mail: [2]letter{unpackLetter(rec[3] & (1<<32 - 1)), unpackLetter(rec[3] >> 32)},
 		}
 		if n.up {
@@ -239,10 +242,12 @@ var smallNames = [...]string{
 	carriesUnheard: "the store carries out a request of n%d; the answer is lost", loses: "a message of n%d is lost",
 	learns: "n%d learns an answer", drains: "the work of n%d returns", pauses: "n%d stands still", resumes: "n%d goes on",
 	dies: "n%d dies", restarts: "n%d starts again", resigned: "n%d is asked to resign", heals: "everything is healed",
-	passes: "time passes", ghostCarries: "the store carries out a request of a dead process", ghostLoses: "a request of a dead process is lost",
+	passes: "time passes", ghostCarries: "the store carries out a request of a dead process",
+	ghostLoses: "a request of a dead process is lost",
 }
 
-// String returns the event in words. Nodes are numbered as in the state it leaves, in which symmetry may have changed their places.
+// String returns the event in words. Nodes are numbered as in the state it leaves, in which symmetry may have changed
+// their places.
 func (e event) String() string {
 	switch s := smallNames[e.do]; e.do {
 	case begins, heals, passes, ghostCarries, ghostLoses:

@@ -31,9 +31,9 @@ func (c Cluster) base() Scenario {
 	return s
 }
 
-// Run plays schedules of faults over the election with the timing of c, first those that failed before, and fails t with
-// everything there is to see of the first that violates a rule: the shrunken script, the timeline, a token to replay it
-// with, and a test to paste. It uses no goroutine and no real time.
+// Run plays schedules of faults over the election with the timing of c, first those that failed before, and fails t
+// with everything there is to see of the first that violates a rule: the shrunken script, the timeline, a token to
+// replay it with, and a test to paste. It uses no goroutine and no real time.
 func Run(t testing.TB, c Cluster) {
 	t.Helper()
 	if c.Keep == "" {
@@ -51,7 +51,8 @@ func Run(t testing.TB, c Cluster) {
 		t.Fatal(err)
 	}
 	if r.Failed == nil {
-		t.Logf("simulate: %d schedules, %d events, %v of simulated time; digest %016x", r.Schedules, r.Events, r.Simulated, r.Digest)
+		t.Logf("simulate: %d schedules, %d events, %v of simulated time; digest %016x",
+			r.Schedules, r.Events, r.Simulated, r.Digest)
 		return
 	}
 	small, plays := Shrink(*r.Failed)

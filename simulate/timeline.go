@@ -21,8 +21,8 @@ const marks = " .?~#xz!"
 //
 //	. follower  ? acquiring  # leader  ~ releasing  x down  z paused  ! the violation
 //
-// A lane of the store shows the last digit of the term that is held, or - while nobody holds the lease. Below stand the faults and
-// the last entries before the end. It is never longer than 60 lines.
+// A lane of the store shows the last digit of the term that is held, or - while nobody holds the lease. Below stand the
+// faults and the last entries before the end. It is never longer than 60 lines.
 func (t *Trace) Timeline() string {
 	var b strings.Builder
 	end := t.Scenario.End

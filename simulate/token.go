@@ -28,13 +28,14 @@ func (s Scenario) Token() string {
 	return tokenPrefix + base64.RawURLEncoding.EncodeToString(b.Bytes())
 }
 
-// ParseToken reads what Token wrote. A token of another version, a damaged one and one that is no token are each told apart.
+// ParseToken reads what Token wrote. A token of another version, a damaged one and one that is no token are each told
+// apart.
 func ParseToken(token string) (Scenario, error) {
 	body, ok := strings.CutPrefix(token, tokenPrefix)
 	if !ok {
 		version, _, colon := strings.Cut(token, ":")
 		if colon && len(version) < 5 {
-			return Scenario{}, fmt.Errorf("simulate: the token is of version %q, this is version %q; replay it with the release that made it",
+			return Scenario{}, fmt.Errorf("simulate: the token is of version %q, this is %q; replay it with its release",
 				version, strings.TrimSuffix(tokenPrefix, ":"))
 		}
 		return Scenario{}, fmt.Errorf("simulate: %.20q is no token; tokens begin with %q", token, tokenPrefix)

@@ -156,12 +156,17 @@ func (w *world) happen(it item) {
 		n.woken = math.MaxInt64
 		w.step(it.node, fsm.Input{Kind: fsm.Tick})
 	case arrive:
-		w.log(Entry{Node: int8(it.node), Kind: Answered, Call: it.call, Op: it.op, Answer: it.kind, Term: lease.Term(it.term)})
+		w.log(Entry{
+			Node: int8(it.node), Kind: Answered, Call: it.call, Op: it.op, Answer: it.kind, Term: lease.Term(it.term),
+		})
 		w.step(it.node, fsm.Input{
-			Kind: it.kind, Op: it.op, Call: it.call, Term: lease.Term(it.term), Who: w.who(it), Remaining: time.Duration(it.left),
+			Kind: it.kind, Op: it.op, Call: it.call, Term: lease.Term(it.term),
+			Who: w.who(it), Remaining: time.Duration(it.left),
 		})
 	case notice:
-		w.step(it.node, fsm.Input{Kind: fsm.Seen, Term: lease.Term(it.term), Who: w.who(it), Remaining: time.Duration(it.left)})
+		w.step(it.node, fsm.Input{
+			Kind: fsm.Seen, Term: lease.Term(it.term), Who: w.who(it), Remaining: time.Duration(it.left),
+		})
 	case returns:
 		w.returned(it.node)
 	}
