@@ -54,8 +54,8 @@ func (e *embedded) feed(in fsm.Input) {
 	e.feed(answer)
 }
 
-// Two nodes in one loop, on a store in memory and a clock that the loop turns. The first leads, stops and gives its lease
-// back; the second takes over when it asks again.
+// Two nodes in one loop, on a store in memory and a clock that the loop turns. The first leads, stops and gives its
+// lease back; the second takes over when it asks again.
 func Example_customScheduler() {
 	mock := clock.NewMock()
 	store := &memory.Manager{Clock: mock, Quiet: true}
@@ -118,11 +118,11 @@ func ExampleNew() {
 
 func ExampleTiming_Check() {
 	fmt.Println(fsm.Timing{TTL: 15 * time.Second}.Check())
-	fmt.Println(fsm.Timing{TTL: 15 * time.Second, Renew: 10 * time.Second}.Check())
+	fmt.Println(fsm.Timing{TTL: 15 * time.Second, Grace: 20 * time.Second}.Check())
 	fmt.Println(fsm.Timing{TTL: 15 * time.Second, Poll: -1, Jitter: 80}.Check())
 	// Output:
 	// <nil>
-	// fsm: timing: one lost renewal would end the term: Renew 10s + CallTimeout 2.5s + Retry 1s + CallTimeout 2.5s = 16s must be at most TTL·(1-Drift) - Grace = 11.85s
+	// fsm: timing: Grace 20s leaves no time to lead: TTL·(1-Drift) - Grace = -5.15s
 	// fsm: timing: Poll -1ns must be more than 0
 	// fsm: timing: Jitter 80% must be at most 50%
 }

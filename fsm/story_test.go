@@ -15,8 +15,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite what the stories in testdata are expected to tell")
 
-// A story is a script in testdata: comments (#), a line that sets the timing of a new machine, and inputs, each followed
-// by what the machine makes of it, indented. An input is an instant, a kind and what goes with it:
+// A story is a script in testdata: comments (#), a line that sets the timing of a new machine, and inputs, each with
+// what the machine makes of it beside it, indented. An input is an instant, a kind and what goes with it:
 //
 //	timing TTL=15s
 //	0s tick
