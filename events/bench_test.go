@@ -125,7 +125,32 @@ func BenchmarkPublishFlood(b *testing.B) {
 	}
 }
 
-// What one subscription that waits for nothing costs in memory.
+// What one subscription costs in memory while it waits for events, without the goroutine of its reader.
+func BenchmarkMemoryOfSubscription(b *testing.B) {
+	h := benchHub(b)
+	live := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := live()
+	subs := make([]*events.Subscription, b.N)
+	for i := range subs {
+		s, err := h.Subscribe(b.Context(), events.Options{Key: "billing"})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := s.Next(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		subs[i] = s
+	}
+	b.ReportMetric(float64(live()-before)/float64(b.N), "live-B/subscription")
+	runtime.KeepAlive(subs)
+}
+
+// Coming and going.
 func BenchmarkSubscribe(b *testing.B) {
 	h := benchHub(b)
 	keep, err := h.Subscribe(b.Context(), events.Options{})

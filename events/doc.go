@@ -26,7 +26,7 @@
 //  3. Loss is told. If a subscription is given m(i) and next m(j), Missed of the latter is j-i-1. Whatever the
 //     policy drops, the newest event of each key (Latest) or of all (DropOldest) is not dropped; Disconnect drops
 //     nothing and ends.
-//  4. Publish never waits, takes no lock that anybody else takes, and calls no code but the hub's.
+//  4. Publish never waits, takes no lock of the hub or of a subscriber, and calls no code but the hub's.
 //  5. End. A subscription ends when its context ends, when it or the hub is closed, or when Disconnect ends it. If
 //     its own side ended it, what waited is discarded. If the hub was closed, or the policy ended it, what waits is
 //     delivered before the end: so the last event of a node that stops precedes the end of the sequence.
