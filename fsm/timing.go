@@ -60,7 +60,7 @@ func (t Timing) Derive() Timing {
 //
 // Why the drift: a leader whose clock runs 1 % slow believes that 14.85 s have passed when the store has counted 15 s
 // and granted the lease to another. Why the grace: work that is told to stop at the last moment acts on into the next
-// leader's term.
+// leader's term. Fields that are zero count as zero here: derive first.
 func (t Timing) Lead() time.Duration { return t.lead() }
 
 func (t *Timing) lead() time.Duration { return t.TTL - t.drift(t.TTL) - t.grace() }
