@@ -126,6 +126,16 @@ func kill(t *testing.T, pid int, s syscall.Signal) {
 	}
 }
 
+func TestAGuardianThatDiesWhileWaitingIsReplaced(t *testing.T) {
+	p := newPair(t, "5s", tidy)
+	kill(t, p.b.guardian(t), syscall.SIGKILL)
+	p.a.signal(t, syscall.SIGTERM)
+	awaitLine(t, p.log, "up node-b 2.", 5*time.Second)
+	if !strings.Contains(p.b.err.String(), "guardian has died while waiting") {
+		t.Errorf("the log does not say so: %s", p.b.err)
+	}
+}
+
 func TestALeaderThatWasStoppedTooLongFollowsWhenItGoesOn(t *testing.T) {
 	p := newPair(t, "1s", stubborn)
 	p.a.signal(t, syscall.SIGSTOP)

@@ -50,15 +50,16 @@ func (r *runner) lead(ctx context.Context, t *actor.Tenure) error {
 // start starts the command under the guardian that was kept ready, or a new one if that has died.
 func (r *runner) start(t *actor.Tenure) (*guarded, error) {
 	for {
-		ready, old := r.spare, r.spare != nil
-		r.spare = nil
-		if !old {
+		g, old := &guarded{}, true
+		select {
+		case g.Guardian = <-r.spare:
+		default:
 			var err error
-			if ready, err = r.prepare(); err != nil {
+			if g.Guardian, err = r.prepare(); err != nil {
 				return nil, err
 			}
+			old = false
 		}
-		g := &guarded{Guardian: ready}
 		r.child.Store(g) // before it starts, so that no signal is lost
 		d, _ := r.deadline(t)
 		c := guard.Command{Path: r.o.path, Args: r.o.args, Env: r.environment(t), Grace: r.o.timing.Grace}

@@ -83,7 +83,9 @@ func run(c *command, args []string, _ io.Writer) (int, error) {
 	if err != nil {
 		return unusable(err)
 	}
-	r := &runner{o: o, log: newLogger(os.Stderr, o.verbose), renewed: make(chan struct{}, 1)}
+	r := &runner{
+		o: o, log: newLogger(os.Stderr, o.verbose), renewed: make(chan struct{}, 1), spare: make(chan *guard.Guardian, 1),
+	}
 	return r.run(m)
 }
 

@@ -27,7 +27,7 @@ type runner struct {
 	cancel   context.CancelFunc
 	renewed  chan struct{}           // a renewal was answered
 	standing atomic.Int32            // waiting, elected or gaveUp
-	spare    *guard.Guardian         // one that waits for the next term; of the goroutine that leads
+	spare    chan *guard.Guardian    // holds one that waits for the next term, so that the command starts at once
 	child    atomic.Pointer[guarded] // what runs now
 
 	mu      sync.Mutex
@@ -91,7 +91,7 @@ func (r *runner) run(m lease.Manager) (int, error) {
 	if err != nil {
 		return statusUsage, err
 	}
-	if r.spare, err = r.prepare(); err != nil {
+	if err := r.restock(); err != nil {
 		web.close()
 		return unusable(err)
 	}
@@ -125,13 +125,6 @@ func (r *runner) serve(
 	if err := r.node.Run(ctx); err != nil {
 		r.finish(statusUnavailable, err)
 	}
-	if r.spare != nil {
-		closing, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		if err := r.spare.Close(closing); err != nil {
-			r.log.Warn("guardian does not end", "guardian", r.spare.PID())
-		}
-	}
 	// Whoever reads the events may have stopped reading. That is no reason to stay.
 	written := make(chan struct{})
 	go func() { defer close(written); writer.Wait() }()
@@ -140,6 +133,7 @@ func (r *runner) serve(
 	case <-time.After(2 * time.Second):
 		r.log.Warn("events were not taken")
 	}
+	r.dismiss()
 	web.close()
 	r.control.Close()
 }
@@ -154,8 +148,13 @@ func (r *runner) called(_ string, op fsm.Op, _ time.Duration, err error) {
 	}
 }
 
-// observe ends a run that need not, or cannot, go on waiting to be elected.
+// observe makes ready for the next term, and ends a run that need not, or cannot, go on waiting to be elected.
 func (r *runner) observe(t events.Transition) {
+	if t.Kind == events.Moved && t.From == fsm.Releasing {
+		if err := r.restock(); err != nil {
+			r.log.Warn("no guardian is ready for the next term", "err", err)
+		}
+	}
 	if r.standing.Load() != waiting || t.Kind != events.Moved || t.Snapshot || t.To != fsm.Follower {
 		return
 	}
@@ -207,6 +206,39 @@ func (r *runner) answer(q control.Request) control.Answer {
 		a.Err = fmt.Sprintf("request %q is unknown", q.Ask)
 	}
 	return a
+}
+
+// restock makes sure that a guardian is ready for the next term, unless there will be none.
+func (r *runner) restock() error {
+	if len(r.spare) > 0 || r.over() {
+		return nil
+	}
+	g, err := r.prepare()
+	if err != nil {
+		return err
+	}
+	r.spare <- g // There is room: nobody else puts one in.
+	return nil
+}
+
+// dismiss ends the guardian that was kept ready.
+func (r *runner) dismiss() {
+	select {
+	case g := <-r.spare:
+		closing, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		if err := g.Close(closing); err != nil {
+			r.log.Warn("guardian does not end", "guardian", g.PID())
+		}
+	default:
+	}
+}
+
+// over reports whether the run has been decided to end.
+func (r *runner) over() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.decided
 }
 
 func (r *runner) prepare() (*guard.Guardian, error) {

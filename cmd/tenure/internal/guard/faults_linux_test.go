@@ -46,12 +46,16 @@ func newHolder(t *testing.T, soft, hard, script string) *holder {
 	if err := h.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	h.cmd.WaitDelay = 5 * time.Second
 	t.Cleanup(func() {
 		h.cmd.Process.Kill()
-		h.cmd.Wait()
-		for _, pid := range h.alive() {
+		if h.guardian > 0 {
+			syscall.Kill(h.guardian, syscall.SIGKILL)
+		}
+		for _, pid := range h.alive() { // They hold our standard error open, and Wait waits for that.
 			syscall.Kill(pid, syscall.SIGKILL)
 		}
+		h.cmd.Wait()
 	})
 	h.out = bufio.NewReader(out)
 	if _, err := fmt.Fscan(h.out, &h.group, &h.guardian); err != nil {
@@ -103,8 +107,10 @@ func TestNothingOfTheCommandOutlivesItsLease(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := newHolder(t, "1s", "1.5s", stubborn)
-			for len(h.alive()) < 7 {
-				time.Sleep(time.Millisecond)
+			for begin := time.Now(); len(h.alive()) < 7; time.Sleep(time.Millisecond) {
+				if time.Since(begin) > 10*time.Second {
+					t.Fatalf("%d processes run, want 7", len(h.alive()))
+				}
 			}
 			if err := c.harm(h); err != nil {
 				t.Fatal(err)
@@ -113,6 +119,21 @@ func TestNothingOfTheCommandOutlivesItsLease(t *testing.T) {
 				t.Errorf("dead after %v, too early", took)
 			}
 		})
+	}
+}
+
+func TestTheCommandItselfDiesEvenIfTenureIsStoppedAndTheGuardianKilled(t *testing.T) {
+	h := newHolder(t, "1m", "1m", stubborn)
+	if err := h.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(h.guardian, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	for begin := time.Now(); !zombie(h.group); time.Sleep(time.Millisecond) {
+		if time.Since(begin) > 2*time.Second {
+			t.Fatal("the command runs on with nobody to guard it")
+		}
 	}
 }
 

@@ -294,6 +294,23 @@ func TestWhatTheCommandLeavesBehindIsAskedThenKilled(t *testing.T) {
 	await(t, dir+"/asked")
 }
 
+func TestWhatTheCommandLeavesBehindIsKilledAtTheHardDeadline(t *testing.T) {
+	ready := filepath.Join(t.TempDir(), "ready")
+	c := shell("(trap '' TERM; echo > " + ready + "; " + forever + ") & until [ -e " + ready + " ]; do sleep 0.01; done")
+	c.Grace = minute
+	g := prepare(t)
+	if _, err := g.Start(c, within(minute, minute)); err != nil {
+		t.Fatal(err)
+	}
+	await(t, ready)
+	start := time.Now()
+	g.Extend(within(time.Second, 3*time.Second))
+	exit := gone(t, g, 10*time.Second)
+	if took := time.Since(start); !atTheEnd(exit) || took < 3*time.Second || took > 3800*time.Millisecond {
+		t.Errorf("exit is %v after %v, want killed soon after 3s", exit, took)
+	}
+}
+
 func TestAGuardianThatWasNotGivenACommandLeaves(t *testing.T) {
 	g := prepare(t)
 	if err := g.Close(t.Context()); err != nil {

@@ -14,8 +14,13 @@ import (
 	"github.com/go-tenure/tenure/cmd/tenure/internal/hostclock"
 )
 
-// again is how long the guardian waits before it looks, and kills, again while a group does not go away.
-const again = 20 * time.Millisecond
+// While a group does not go away the guardian looks, and kills, again: after a moment first, and then ever more
+// rarely, because what cannot be killed, such as a process of another user, will not go sooner for being asked more
+// often.
+const (
+	firstPause = 10 * time.Millisecond
+	lastPause  = time.Second
+)
 
 // Main is the guardian: what the command does when it was started as one. It returns its exit code, after the group
 // is gone.
@@ -80,8 +85,9 @@ type warden struct {
 	asked    bool              // the group has been asked to end
 	kill     hostclock.Instant // when to kill it after it was asked; zero: at the hard deadline
 	killing  bool
-	exited   bool // the command itself has ended
-	alone    bool // no child is left, neither the command nor one that was adopted
+	pause    time.Duration // the latest between two looks
+	exited   bool          // the command itself has ended
+	alone    bool          // no child is left, neither the command nor one that was adopted
 	exit     Exit
 }
 
@@ -180,13 +186,19 @@ func (w *warden) look() bool {
 
 // next is when to look again without being told.
 func (w *warden) next() hostclock.Instant {
+	var look hostclock.Instant
 	if w.killing || w.exited {
-		return hostclock.Now().Add(again)
+		w.pause = min(max(w.pause*5/4, firstPause), lastPause)
+		look = hostclock.Now().Add(w.pause)
 	}
-	if w.asked {
-		return hostclock.Earliest(w.deadline.Hard, w.kill)
+	switch {
+	case w.killing:
+		return look
+	case w.asked:
+		return hostclock.Earliest(look, w.deadline.Hard, w.kill)
+	default:
+		return hostclock.Earliest(look, w.deadline.Soft, w.deadline.Hard)
 	}
-	return hostclock.Earliest(w.deadline.Soft, w.deadline.Hard)
 }
 
 // ask asks the group to end, once, and lets a stopped one hear it; a later call may only shorten the grace.
