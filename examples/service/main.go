@@ -31,6 +31,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"log"
 	"os"
@@ -50,6 +51,9 @@ func main() {
 }
 
 func run(control, dir string) error {
+	if dir == "" && (control == "" || control == "install") {
+		return errors.New("no directory is given; name the one that all nodes share, such as /var/lib/active")
+	}
 	dir, err := filepath.Abs(dir) // services do not start where you are
 	if err != nil {
 		return err

@@ -153,3 +153,14 @@ func TestStartRefusesWhatCannotRun(t *testing.T) {
 		t.Errorf("Start returned %v, want the fault of the name", err)
 	}
 }
+
+func TestTheServiceIsNotRunOrInstalledWithoutADirectory(t *testing.T) {
+	for _, control := range []string{"", "install"} {
+		if err := run(control, ""); err == nil || !strings.Contains(err.Error(), "directory") {
+			t.Errorf("control %q: %v, want it to ask for a directory", control, err)
+		}
+	}
+	if err := run("dance", "/tmp"); err == nil || !strings.Contains(err.Error(), "dance") {
+		t.Errorf("an unknown control: %v", err)
+	}
+}
