@@ -42,6 +42,9 @@ func TestTheFirstSubscriberOfAHubThatPublishesMissesNothing(t *testing.T) {
 			e := events.Transition{Seq: seq, Key: "a"}
 			now.Store(&e)
 			h.Publish(e)
+			if seq%64 == 0 {
+				runtime.Gosched()
+			}
 		}
 	}()
 	for round := range 1500 {
@@ -71,7 +74,7 @@ func TestAnEventThatFindsTheRelayGoingToSleepIsDeliveredAllTheSame(t *testing.T)
 		next(t, s)
 		for round := range 50_000 {
 			want := n.move("a")
-			for i := 0; s.Lag() == 0 && i < 1000; i++ {
+			for i := runtime.GOMAXPROCS(0); s.Lag() == 0 && i > 1 && i < 1000; i++ {
 				continue // so as to be there as soon as the event is, when the relay is about to lie down
 			}
 			if e, err := s.Next(t.Context()); e != want || err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -19,10 +20,13 @@ const stormKeys = 4
 // stormKey spreads events over the keys so that the numbers of one key's events are known: every fourth.
 func stormKey(seq uint64) string { return string(rune('a' + seq%stormKeys)) }
 
-// storm publishes until ask says no.
+// storm publishes as long as more says so. It lets others run now and then, for where there is one processor only.
 func (n *node) storm(more func(i int) bool) {
 	for i := 0; more(i); i++ {
 		n.move(stormKey(n.seq + 1))
+		if i%64 == 0 {
+			runtime.Gosched()
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package events
 import (
 	"context"
 	"iter"
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -103,7 +104,7 @@ func TestTheRelayIsWokenHoweverCloseAnEventComesToItsLyingDown(t *testing.T) {
 		for round := range uint64(20_000) {
 			first := 2*round + 1
 			r.put(&Transition{Seq: first})
-			for i := 0; seen.Load() < first && i < 20_000; i++ {
+			for i := runtime.GOMAXPROCS(0); seen.Load() < first && i > 1 && i < 20_000; i++ {
 				continue // both are running now, if there are two processors
 			}
 			for range round % 32 {
