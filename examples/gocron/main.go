@@ -6,7 +6,8 @@
 //
 // One of them starts a report every five seconds; the other stands by. Press Ctrl-C in the first while a report is
 // being written: the report is told to stop, and only when it has, the other takes over, under the next term. Kill
-// the first with SIGKILL instead, and the other takes over when the lease has run out, after at most 15 seconds.
+// the first with SIGKILL instead, and the other takes over when the lease has run out, after 15 seconds at most on
+// Linux, a little more elsewhere.
 //
 // Look at three lines of run:
 //

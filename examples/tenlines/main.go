@@ -6,7 +6,7 @@
 //
 // One leads, the other waits. Press Ctrl-C in the one that leads, and the other leads at once. Start the first
 // again and kill the one that leads with "kill -9" and the number that it printed: nobody releases the lease then,
-// so the other leads when it has run out, after at most 15 seconds.
+// so the other leads when it has run out, after 15 seconds at most on Linux, a little more elsewhere.
 //
 // Look at work: it gets a context that ends when leadership does, and a term that rises with each leader. To do
 // something instead of nothing, do it until ctx ends, and send t.Term() along with whatever it writes.
