@@ -34,6 +34,15 @@ func TestOnceExitsWithTheCodeOfTheCommand(t *testing.T) {
 	}
 }
 
+func TestTheCommandRunsOnWhileTheLeaseIsRenewed(t *testing.T) {
+	_, address := newStore(t)
+	status, out, errs := call(t, "run", "--store", address, "--ttl", "1s", "--once", "k", "--",
+		"sh", "-c", "sleep 4; echo done; exit 6")
+	if status != 6 || out != "done\n" {
+		t.Errorf("exit code is %d, output %q: %s", status, out, errs)
+	}
+}
+
 func TestAScriptWithoutAnInterpreterCannotBeExecuted(t *testing.T) {
 	dir, address := newStore(t)
 	script := filepath.Join(dir, "script")

@@ -46,7 +46,8 @@ func TestADirectoryCanBeWrittenInSeveralWays(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(filepath.Dir(dir))
 	var leases []lease.Lease
-	for i, address := range []string{"file:" + dir, "file://" + dir, "file://localhost" + dir, "file:" + filepath.Base(dir)} {
+	for i, address := range []string{"file:" + dir, "file://" + dir, "file://localhost" + dir,
+		"file:" + filepath.Base(dir)} {
 		m, err := store.Open(address)
 		if err != nil {
 			t.Fatal(err)
