@@ -41,6 +41,7 @@ func (w *world) send(i uint8, call fsm.Call) {
 	w.log(Entry{Node: int8(i), Kind: Asked, Call: number, Op: call.Op, Term: call.Term})
 	it := item{
 		do: reach, node: i, inc: n.inc, op: call.Op, call: call.Number, term: uint64(call.Term), left: int64(number),
+		number: uint32(number),
 	}
 	if _, lost := w.requestFault(i, number, LoseCall); lost || n.cut[0] > 0 {
 		w.log(Entry{Node: int8(i), Kind: LostThere, Call: number, Op: call.Op})

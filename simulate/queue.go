@@ -33,6 +33,8 @@ type item struct {
 	op   fsm.Op
 	kind fsm.Kind
 	late bool // was held back once already
+	// of a request or its answer: the number that it has in the trace, over all incarnations of the node
+	number uint32
 }
 
 func (a *item) before(b *item) bool { return a.at < b.at || a.at == b.at && a.tie < b.tie }

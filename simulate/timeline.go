@@ -167,6 +167,8 @@ func (e Entry) String() string {
 		holder := "nobody"
 		if e.Holder >= 0 {
 			holder = fmt.Sprintf("n%d", e.Holder)
+		} else if e.Holder < -1 {
+			holder = "somebody else"
 		}
 		return at + fmt.Sprintf("store: %v of %s #%d %v; %s has term %d", e.Op, who, e.Call, e.Answer, holder, e.Term)
 	case Answered:
@@ -186,6 +188,9 @@ func (e Entry) String() string {
 	case Crashed:
 		return at + who + " dies"
 	case FaultBegan:
+		if shapes[e.Fault.Kind].store {
+			return at + fmt.Sprintf("fault: %v", e.Fault)
+		}
 		return at + fmt.Sprintf("fault: %v (hits %s)", e.Fault, who)
 	case FaultOver:
 		return at + fmt.Sprintf("over: %v", e.Fault)

@@ -66,10 +66,33 @@ func (w *world) log(e Entry) {
 
 func (w *world) keep(e *Entry) {
 	e.At = time.Duration(w.now)
-	if e.Node >= 0 && (e.Kind == Moved || e.Kind == Answered) {
-		if n := &w.nodes[e.Node]; n.machine.State() >= fsm.Leader {
-			e.Until = n.since + (int64(n.machine.Until())-n.shown)*1e6/(1e6+n.rate)
-		}
+	if e.Node >= 0 && e.Kind == Moved {
+		e.Until = w.until(e.Node)
 	}
 	w.trace.Entries = append(w.trace.Entries, *e)
+}
+
+// until is the true time until which node i believes that it may act; 0 if it does not lead or wind down.
+func (w *world) until(i int8) int64 {
+	n := &w.nodes[i]
+	if n.machine.State() < fsm.Leader {
+		return 0
+	}
+	return n.since + (int64(n.machine.Until())-n.shown)*1e6/(1e6+n.rate)
+}
+
+// logged is how many entries there are so far; 0 if no trace is kept.
+func (w *world) logged() int {
+	if w.trace == nil {
+		return 0
+	}
+	return len(w.trace.Entries)
+}
+
+// believed notes in entry number i, an answer, what its node believes now that it has taken it in.
+func (w *world) believed(i int) {
+	if w.trace != nil {
+		e := &w.trace.Entries[i]
+		e.Until = w.until(e.Node)
+	}
 }

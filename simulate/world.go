@@ -156,13 +156,15 @@ func (w *world) happen(it item) {
 		n.woken = math.MaxInt64
 		w.step(it.node, fsm.Input{Kind: fsm.Tick})
 	case arrive:
+		learned := w.logged()
 		w.log(Entry{
-			Node: int8(it.node), Kind: Answered, Call: it.call, Op: it.op, Answer: it.kind, Term: lease.Term(it.term),
+			Node: int8(it.node), Kind: Answered, Call: uint64(it.number), Op: it.op, Answer: it.kind, Term: lease.Term(it.term),
 		})
 		w.step(it.node, fsm.Input{
 			Kind: it.kind, Op: it.op, Call: it.call, Term: lease.Term(it.term),
 			Who: w.who(it), Remaining: time.Duration(it.left),
 		})
+		w.believed(learned)
 	case notice:
 		w.step(it.node, fsm.Input{
 			Kind: fsm.Seen, Term: lease.Term(it.term), Who: w.who(it), Remaining: time.Duration(it.left),
