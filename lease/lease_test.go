@@ -59,7 +59,8 @@ func printable() string {
 }
 
 func FuzzCheckKey(f *testing.F) {
-	for _, s := range []string{"", "k", "a/../b", " ", "\x1f", "\x7f", "\u00fc", "\xff", strings.Repeat("k", MaxKey+1), printable()} {
+	long := strings.Repeat("k", MaxKey+1)
+	for _, s := range []string{"", "k", "a/../b", " ", "\x1f", "\x7f", "\u00fc", "\xff", long, printable()} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, key string) {
@@ -87,8 +88,14 @@ func TestHoldersAreCheckedForEveryFaultAtOnce(t *testing.T) {
 		{"no metadata", Holder{Name: "n", Incarnation: "i"}, nil},
 		{"longest", Holder{Name: long[1:], Incarnation: long[1:], Meta: strings.Repeat("m", MaxMeta)}, nil},
 		{"nobody", Holder{}, []string{"name has 0 bytes", "incarnation has 0 bytes"}},
-		{"all too long", Holder{long, long, strings.Repeat("m", MaxMeta+1)}, []string{"name has 254", "incarnation has 254", "1025"}},
-		{"control characters", Holder{"a\tb", "c\nd", "e\x7f"}, []string{"0x09", "0x0a", "0x7f at byte 1", "publish text"}},
+		{
+			"all too long", Holder{long, long, strings.Repeat("m", MaxMeta+1)},
+			[]string{"name has 254", "incarnation has 254", "1025"},
+		},
+		{
+			"control characters", Holder{"a\tb", "c\nd", "e\x7f"},
+			[]string{"0x09", "0x0a", "0x7f at byte 1", "publish text"},
+		},
 		{"name not ASCII", Holder{Name: "\u00fc", Incarnation: "i"}, []string{"0xc3"}},
 		{"metadata not UTF-8", Holder{Name: "n", Incarnation: "i", Meta: "a\xffb"}, []string{"metadata", "UTF-8", "byte 1"}},
 	} {
@@ -102,7 +109,8 @@ func TestHoldersAreTheSameByNameAndIncarnation(t *testing.T) {
 		o    Holder
 		want bool
 	}{
-		{h, true}, {Holder{"n", "i", ""}, true}, {Holder{"n", "j", "m"}, false}, {Holder{"o", "i", "m"}, false}, {Holder{}, false},
+		{h, true}, {Holder{"n", "i", ""}, true},
+		{Holder{"n", "j", "m"}, false}, {Holder{"o", "i", "m"}, false}, {Holder{}, false},
 	} {
 		if got := h.Is(c.o); got != c.want {
 			t.Errorf("%+v.Is(%+v) = %v; want %v", h, c.o, got, c.want)
@@ -171,19 +179,19 @@ func TestRecordsAreVacantWithoutHolderOrTime(t *testing.T) {
 func TestRefusalsSayWhatIsKnown(t *testing.T) {
 	h := Holder{Name: "node-a", Incarnation: "1"}
 	l := Lease{Key: "billing", Holder: h, Term: 7}
+	vacant := Record{Lease: Lease{Key: "billing", Term: 8}}
+	taken := Record{Lease: Lease{Key: "billing", Holder: Holder{Name: "node-b", Incarnation: "2"}, Term: 9}}
+	const byA = `lease: "billing" is held by node-a under term 7`
 	for _, c := range []struct {
 		err  error
 		is   error
 		want string
 	}{
-		{&HeldError{Record{l, 1500 * time.Millisecond}}, ErrHeld, `lease: "billing" is held by node-a under term 7 for another 1.5s`},
-		{&HeldError{Record{l, -1}}, ErrHeld, `lease: "billing" is held by node-a under term 7`},
+		{&HeldError{Record{l, 1500 * time.Millisecond}}, ErrHeld, byA + ` for another 1.5s`},
+		{&HeldError{Record{l, -1}}, ErrHeld, byA},
 		{&LostError{Lease: l}, ErrLost, `lease: lost "billing", term 7`},
-		{&LostError{l, Record{Lease: Lease{Key: "billing", Term: 8}}}, ErrLost, `lease: lost "billing", term 7: vacant since term 8`},
-		{
-			&LostError{l, Record{Lease: Lease{Key: "billing", Holder: Holder{Name: "node-b", Incarnation: "2"}, Term: 9}}}, ErrLost,
-			`lease: lost "billing", term 7: held by node-b under term 9`,
-		},
+		{&LostError{l, vacant}, ErrLost, `lease: lost "billing", term 7: vacant since term 8`},
+		{&LostError{l, taken}, ErrLost, `lease: lost "billing", term 7: held by node-b under term 9`},
 	} {
 		if c.err.Error() != c.want {
 			t.Errorf("got %q; want %q", c.err, c.want)

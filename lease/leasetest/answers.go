@@ -92,7 +92,8 @@ func lateRequests(s *scene) {
 	h := s.holder("holder")
 	for _, next := range []lease.Holder{s.holder("other"), h} {
 		l := s.grant(s.a, s.key(), h, s.long)
-		f := &Faulty{Manager: s.a, Clock: s.c.Clock, Plan: func(Call) Fault { return Fault{Kind: LateRequest, Delay: time.Hour} }}
+		late := Script(Step{Fault: Fault{Kind: LateRequest, Delay: time.Hour}})
+		f := &Faulty{Manager: s.a, Clock: s.c.Clock, Plan: late}
 		s.Cleanup(f.Heal)
 		ctx, cancel := context.WithCancel(s.Context())
 		cancel()

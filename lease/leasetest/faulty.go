@@ -19,12 +19,13 @@ var (
 	_ lease.Limiter = (*Faulty)(nil)
 )
 
-// Faulty is a Manager whose calls go wrong according to a [Plan]. It counts them, too. Set the exported fields before the
-// first call; it must not be copied after. All methods may be called at once from anywhere.
+// Faulty is a Manager whose calls go wrong according to a [Plan]. It counts them, too. Set the exported fields
+// before the first call; it must not be copied after. All methods may be called at once from anywhere.
 //
-// It is a Watcher and a Reader as well: if Manager is none, Watch and Read return an error that is errors.ErrUnsupported.
-// A plan can make Watch fail with ErrorBefore or ErrorAfter, and make it deaf with LostRequest, LostAnswer or Hang: it
-// succeeds and tells nothing. Other faults leave Watch alone. News that a watch tells is never touched.
+// It is a Watcher and a Reader as well: if Manager is none, Watch and Read return an error that is
+// errors.ErrUnsupported. A plan can make Watch fail with ErrorBefore or ErrorAfter, and make it deaf with
+// LostRequest, LostAnswer or Hang: it succeeds and tells nothing. Other faults leave Watch alone. News that a watch
+// tells is never touched.
 type Faulty struct {
 	// Manager carries out the requests. Required.
 	Manager lease.Manager
@@ -46,14 +47,16 @@ type Faulty struct {
 
 // Acquire is the Manager's, with the fault that the plan has for it.
 func (f *Faulty) Acquire(ctx context.Context, key string, h lease.Holder, ttl time.Duration) (lease.Lease, error) {
-	return do(ctx, f, Call{Method: Acquire, Key: key, Holder: h.Name}, func(ctx context.Context) (lease.Lease, error) {
+	c := Call{Method: Acquire, Key: key, Holder: h.Name}
+	return do(ctx, f, c, func(ctx context.Context) (lease.Lease, error) {
 		return f.Manager.Acquire(ctx, key, h, ttl)
 	})
 }
 
 // Renew is the Manager's, with the fault that the plan has for it.
 func (f *Faulty) Renew(ctx context.Context, l lease.Lease, ttl time.Duration) error {
-	_, err := do(ctx, f, Call{Method: Renew, Key: l.Key, Holder: l.Holder.Name}, func(ctx context.Context) (none, error) {
+	c := Call{Method: Renew, Key: l.Key, Holder: l.Holder.Name}
+	_, err := do(ctx, f, c, func(ctx context.Context) (none, error) {
 		return none{}, f.Manager.Renew(ctx, l, ttl)
 	})
 	return err
@@ -61,7 +64,8 @@ func (f *Faulty) Renew(ctx context.Context, l lease.Lease, ttl time.Duration) er
 
 // Release is the Manager's, with the fault that the plan has for it.
 func (f *Faulty) Release(ctx context.Context, l lease.Lease) error {
-	_, err := do(ctx, f, Call{Method: Release, Key: l.Key, Holder: l.Holder.Name}, func(ctx context.Context) (none, error) {
+	c := Call{Method: Release, Key: l.Key, Holder: l.Holder.Name}
+	_, err := do(ctx, f, c, func(ctx context.Context) (none, error) {
 		return none{}, f.Manager.Release(ctx, l)
 	})
 	return err
@@ -124,8 +128,8 @@ func (f *Faulty) Free() {
 }
 
 // Heal ends all faults for good: later calls go well, every call that waits goes on at once, and late requests are
-// carried out before it returns. Lost calls whose context has not ended return ErrInjected. It may be called again. Call
-// it at the end of a test that used LateRequest or Hang, so that no goroutine is left.
+// carried out before it returns. Lost calls whose context has not ended return ErrInjected. It may be called again.
+// Call it at the end of a test that used LateRequest or Hang, so that no goroutine is left.
 func (f *Faulty) Heal() {
 	f.mu.Lock()
 	if !f.cured {

@@ -239,17 +239,17 @@ func (s *scene) contend(seed uint64, clients, calls int, odds Odds, cut float64)
 			all[i].act()
 		}
 	})
-	if s.now().Sub(begun) > shortest(s.long) {
-		s.Logf("the history took longer than a lease of %v; it is not judged", s.long)
+	if s.stalled(begun, s.long) {
 		return
 	}
 	if n, err := h.unknown(); odds == (Odds{}) && n > len(h.ops)/8 {
-		s.Fatalf("R7: the outcome of %d of %d calls on %q under contention is unknown, one for %v; want few", n, len(h.ops), key, err)
+		s.Fatalf("R7: the outcome of %d of %d calls on %q under contention is unknown, one for %v; want few",
+			n, len(h.ops), key, err)
 	}
 	switch porcupine.CheckOperationsTimeout(model(), h.ops, 10*time.Second) {
 	case porcupine.Illegal:
-		s.Fatalf("R4, R5: no order of these calls on %q explains their answers; want one lease at a time, rising terms, and "+
-			"no effect of older terms:%s", key, h)
+		s.Fatalf("R4, R5: no order of these calls on %q explains their answers; want one lease at a time, rising terms, "+
+			"and no effect of older terms:%s", key, h)
 	case porcupine.Unknown:
 		s.Logf("the history of %q was too long to judge", key)
 	}

@@ -9,17 +9,19 @@ import (
 	"github.com/go-tenure/tenure/lease"
 )
 
-// oddNames are keys that a store might take for something else: a path, a pattern, a statement, a device, or another key.
+// oddNames are keys that a store might take for something else: a path, a pattern, a statement, a device, or another
+// key.
 func oddNames() []string {
 	odd := []string{
-		"key", "Key", "KEY", "kEY", "key ", " key", " key ", "  key", "key.", "key..", ".key", "..key", "/key", "//key", "key/",
-		"key//", "./key", "../key", "key/.", "key/..", "a/b", "a//b", "a/./b", "a/../b", "b", `a\b`, `a\\b`, "a:b", "a.b", "a-b",
-		"a_b", "a+b", "a b", "a%20b", "a%2Fb", "a%2fb", "a%252Fb", "a%b", "a%%b", "a?b", "a*b", "a&b", "a=b", "a#b", "a;b", "a,b",
-		"a|b", "a<b", "a>b", `a"b`, "a'b", "a''b", `a\'b`, "a`b", "a$b", "$a", "${a}", "$(a)", "{{.a}}", "[a]", "(a)", "a@b", "a^b",
-		"a!b", "~", "~root", "--", "-rf", "--help", ".", "..", "...", "/", "//", `\`, `\\`, "%", "%%", "%00", "%s", "%d", "%!", "_",
-		"*", "?", " ", "  ", "'", `"`, "''", `""`, "`", ";", "' OR '1'='1", `"; --`, "CON", "con", "Con", "NUL", "nul.txt", "AUX",
-		"COM1", "LPT1.log", "C:", `C:\key`, "null", "NULL", "nil", "true", "0", "00", "-1", "1e3", "lock", "tmp", ".tmp", "key.tmp",
-		"key.lock", "key~", "key.json", "lost+found", ".git",
+		"key", "Key", "KEY", "kEY", "key ", " key", " key ", "  key", "key.", "key..", ".key", "..key", "/key",
+		"//key", "key/", "key//", "./key", "../key", "key/.", "key/..", "a/b", "a//b", "a/./b", "a/../b", "b", `a\b`,
+		`a\\b`, "a:b", "a.b", "a-b", "a_b", "a+b", "a b", "a%20b", "a%2Fb", "a%2fb", "a%252Fb", "a%b", "a%%b", "a?b",
+		"a*b", "a&b", "a=b", "a#b", "a;b", "a,b", "a|b", "a<b", "a>b", `a"b`, "a'b", "a''b", `a\'b`, "a`b", "a$b",
+		"$a", "${a}", "$(a)", "{{.a}}", "[a]", "(a)", "a@b", "a^b", "a!b", "~", "~root", "--", "-rf", "--help", ".",
+		"..", "...", "/", "//", `\`, `\\`, "%", "%%", "%00", "%s", "%d", "%!", "_", "*", "?", " ", "  ", "'", `"`,
+		"''", `""`, "`", ";", "' OR '1'='1", `"; --`, "CON", "con", "Con", "NUL", "nul.txt", "AUX", "COM1",
+		"LPT1.log", "C:", `C:\key`, "null", "NULL", "nil", "true", "0", "00", "-1", "1e3", "lock", "tmp", ".tmp",
+		"key.tmp", "key.lock", "key~", "key.json", "lost+found", ".git",
 	}
 	for c := byte(0x21); c < 0x7f; c++ {
 		odd = append(odd, "char "+string(rune(c)))
@@ -38,8 +40,9 @@ func (s *scene) longNames() []string {
 	}
 	p := s.prefix
 	return []string{
-		fill("k", p, ""), fill("k", p, "j"), fill("k", p, "K"), fill("k", p, "")[:most-1], fill("k", "x"+p, ""), fill("/", p, ""),
-		fill(".", p, ""), fill(" ", p, "."), fill("%", p, ""), fill("'", p, ""), fill(`\`, p, ""), fill(`"`, p, ""),
+		fill("k", p, ""), fill("k", p, "j"), fill("k", p, "K"), fill("k", p, "")[:most-1], fill("k", "x"+p, ""),
+		fill("/", p, ""), fill(".", p, ""), fill(" ", p, "."), fill("%", p, ""), fill("'", p, ""),
+		fill(`\`, p, ""), fill(`"`, p, ""),
 	}
 }
 

@@ -50,7 +50,8 @@ const (
 	LostRequest
 	// LostAnswer: the request is carried out; the call returns when its context ends.
 	LostAnswer
-	// LateRequest: the request is carried out after Delay even if the call has returned by then, because its context ended.
+	// LateRequest: the request is carried out after Delay even if the call has returned by then, because its context
+	// ended.
 	LateRequest
 	// LateAnswer: the request is carried out at once; its answer comes after Delay, whether or not the context has ended.
 	LateAnswer
@@ -134,9 +135,9 @@ type Odds struct {
 	Err error
 }
 
-// Seeded returns the plan that draws faults from seed. What befalls a call depends on the seed and on the call's Method,
-// Key, Holder and Nth, and on nothing else: calls of other keys or holders, their order, and other odds do not disturb
-// it. So a fault can be taken away from a failing run while the others stay where they were.
+// Seeded returns the plan that draws faults from seed. What befalls a call depends on the seed and on the call's
+// Method, Key, Holder and Nth, and on nothing else: calls of other keys or holders, their order, and other odds do
+// not disturb it. So a fault can be taken away from a failing run while the others stay where they were.
 func Seeded(seed uint64, odds Odds) Plan {
 	drawn := []struct {
 		kind Kind
@@ -156,8 +157,8 @@ func Seeded(seed uint64, odds Odds) Plan {
 	}
 }
 
-// draw returns a number in [0, 1) that depends on its arguments only. It is FNV-1a with a finisher, which spreads inputs
-// that differ in one bit over the whole range.
+// draw returns a number in [0, 1) that depends on its arguments only. It is FNV-1a with a finisher, which spreads
+// inputs that differ in one bit over the whole range.
 func draw(seed uint64, c Call, salt uint64) float64 {
 	h := uint64(14695981039346656037)
 	number := func(n uint64) {

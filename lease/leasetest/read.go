@@ -11,7 +11,7 @@ func reads(s *scene) {
 	if r := s.read(s.a, key); !r.Holder.IsZero() || r.Term != 0 || !r.Vacant() {
 		s.Errorf("Read(%q) = %+v; want nobody and term 0: it was never held", key, r)
 	}
-	l := s.grant(s.a, key, s.holder("holder"), s.ttl)
+	l := s.grant(s.a, key, s.holder("holder"), s.long)
 	sent := s.now()
 	s.renewed(s.a, l, s.ttl, "it has just been granted")
 	for i := range 2 {

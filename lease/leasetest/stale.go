@@ -111,7 +111,8 @@ func otherIncarnation(s *scene) {
 	s.refused(s.a, h, next, "R6: another incarnation of the same name is somebody else")
 }
 
-// namesNotJoined has pairs of holders stand that are the same once name and incarnation are written one after the other.
+// namesNotJoined has pairs of holders stand that are the same once name and incarnation are written one after the
+// other.
 func namesNotJoined(s *scene) {
 	for _, sep := range []string{"", "/", ":", "-", " ", ",", "|", "\x22,\x22", "%2F"} {
 		h := lease.Holder{Name: "a" + sep + "b", Incarnation: "c"}

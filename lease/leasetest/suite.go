@@ -37,15 +37,17 @@ type Config struct {
 	// Peer opens a second client on the store of m, such as another connection, so that contention is between two
 	// clients. Nil: m serves all holders.
 	Peer func(t TB, m lease.Manager) lease.Manager
-	// TTL is the length of the leases that the suite lets run out: the shortest the store carries reliably. In real time the
-	// suite takes about ten times as long. Zero: the least that the Manager's Limits allow, or else one second.
+	// TTL is the length of the leases that the suite lets run out: the shortest the store carries reliably. In real
+	// time the suite takes about ten times as long. Zero: the least that the Manager's Limits allow, or else one
+	// second.
 	TTL time.Duration
-	// Late is how long after its end the store may take to free a lease. The suite waits no longer than it must. Zero: TTL.
+	// Late is how long after its end the store may take to free a lease. The suite waits no longer than it must. Zero:
+	// TTL.
 	Late time.Duration
 	// Clock is the one the store goes by; nil is the real clock.
 	Clock clock.Clock
-	// Wait lets d pass on Clock. Nil: Add if Clock is a *clock.Mock, and Sleep otherwise. If it is set, or Clock is a Mock,
-	// the laws are tested one after the other, and in real time together.
+	// Wait lets d pass on Clock. Nil: Add if Clock is a *clock.Mock, and Sleep otherwise. If it is set, or Clock is a
+	// Mock, the laws are tested one after the other, and in real time together.
 	Wait func(d time.Duration)
 	// Reopen restarts the store, or opens a Manager on it as a new process would. Nil: not tested.
 	Reopen func(t TB, m lease.Manager) lease.Manager

@@ -29,6 +29,15 @@ func TestMemoryKeepsTheLawsInRealTime(t *testing.T) {
 	})
 }
 
+func TestAMachineThatOversleepsIsNoViolation(t *testing.T) {
+	clk := clock.NewMock()
+	Run(t, Config{
+		Clock: clk,
+		Wait:  func(d time.Duration) { clk.Add(10 * d) },
+		New:   func(TB) lease.Manager { return &memory.Manager{Clock: clk, Quiet: true} },
+	})
+}
+
 func TestAManagerBehindAWrapperKeepsTheLaws(t *testing.T) {
 	clk := clock.NewMock()
 	Run(t, Config{

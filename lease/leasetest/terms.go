@@ -80,7 +80,8 @@ func survivesErasure(s *scene) {
 	sent := s.now()
 	s.c.Erase(s, s.a, key)
 	if err := s.a.Renew(s.Context(), l, s.ttl); err == nil {
-		s.Errorf("R3: Renew(%s) = nil after its record was deleted; want ErrLost: a lease is never silently taken back", show(l))
+		s.Errorf("R3: Renew(%s) = nil after its record was deleted; want ErrLost: a lease is never silently taken back",
+			show(l))
 	}
 	next := s.takeover(s.b, key, s.holder("other"), sent.Add(-s.ttl), s.ttl)
 	s.rising("record deleted, then taken", l.Term, next.Term)

@@ -156,8 +156,8 @@ func watchStops(s *scene) {
 	anew.hearsGrant(l)
 }
 
-// churn has the lease on key change hands a few times, in a goroutine of its own, whenever more is called, until stop is.
-// In between it rests, so that virtual time can pass.
+// churn has the lease on key change hands a few times, in a goroutine of its own, whenever more is called, until
+// stop is. In between it rests, so that virtual time can pass.
 func (s *scene) churn(key string) (more, stop func()) {
 	kick, ended := make(chan struct{}, 1), make(chan struct{})
 	h := s.holder("churn")

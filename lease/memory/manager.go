@@ -26,12 +26,12 @@ var (
 // Manager grants leases among those who share it within one process. The zero value is ready; it must not be copied
 // after first use. All methods may be called at once from anywhere, except from the callback of a watch.
 type Manager struct {
-	// Clock measures how long leases last and wakes watchers when one runs out; nil is the real clock. Only Now, Since and
-	// AfterFunc with Stop are used of it. Set it before the first call.
+	// Clock measures how long leases last and wakes watchers when one runs out; nil is the real clock. Only Now, Since
+	// and AfterFunc with Stop are used of it. Set it before the first call.
 	Clock clock.Clock
-	// Quiet leaves out the warning that these leases do not reach other processes. It is written through slog.Default when
-	// a Manager is first used, once in the life of a process. Set it before the first call, in tests and in services that
-	// run as a single process on purpose.
+	// Quiet leaves out the warning that these leases do not reach other processes. It is written through slog.Default
+	// when a Manager is first used, once in the life of a process. Set it before the first call, in tests and in
+	// services that run as a single process on purpose.
 	Quiet bool
 
 	once   sync.Once
@@ -70,7 +70,7 @@ func (m *Manager) init() {
 	m.start = m.clk.Now()
 	m.seed = maphash.MakeSeed()
 	if !m.Quiet && warned.CompareAndSwap(false, true) {
-		slog.Default().Warn("lease/memory: leases are known to this process only; other processes will lead at the same time")
+		slog.Default().Warn("lease/memory: leases stay in this process; other processes will lead at the same time")
 	}
 }
 
@@ -83,9 +83,9 @@ func (m *Manager) shard(key string) *shard {
 // now is the time since the first call, by the monotonic clock if Clock has one.
 func (m *Manager) now() time.Duration { return m.clk.Since(m.start) }
 
-// Acquire grants the lease on key if nobody holds it, or if h does. It is refused with a *lease.HeldError while somebody
-// else holds it or while Assign keeps it for another. Arguments that cannot make a lease are refused with an error that
-// is lease.ErrPermanent, an ended context with an error that is its error; neither has any effect.
+// Acquire grants the lease on key if nobody holds it, or if h does. It is refused with a *lease.HeldError while
+// somebody else holds it or while Assign keeps it for another. Arguments that cannot make a lease are refused with
+// an error that is lease.ErrPermanent, an ended context with an error that is its error; neither has any effect.
 func (m *Manager) Acquire(ctx context.Context, key string, h lease.Holder, ttl time.Duration) (lease.Lease, error) {
 	if err := ctx.Err(); err != nil {
 		return lease.Lease{}, fmt.Errorf("lease: acquire %q: %w", key, err)
@@ -109,8 +109,8 @@ func (m *Manager) Acquire(ctx context.Context, key string, h lease.Holder, ttl t
 	return lease.Lease{Key: key, Holder: h, Term: r.term}, nil
 }
 
-// Renew makes l last ttl from now on. It is refused with a *lease.LostError if l is over, for whatever reason; an ended
-// context is refused with its error. Watchers are not told: who holds the lease has not changed.
+// Renew makes l last ttl from now on. It is refused with a *lease.LostError if l is over, for whatever reason; an
+// ended context is refused with its error. Watchers are not told: who holds the lease has not changed.
 func (m *Manager) Renew(ctx context.Context, l lease.Lease, ttl time.Duration) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("lease: renew %q: %w", l.Key, err)
@@ -134,8 +134,8 @@ func (m *Manager) Renew(ctx context.Context, l lease.Lease, ttl time.Duration) e
 }
 
 // Release ends l, so that another holder may have the key at once, and keeps the term. It is refused with a
-// *lease.LostError, and changes nothing, if l is over; so is the second release of a lease. An ended context is refused
-// with its error.
+// *lease.LostError, and changes nothing, if l is over; so is the second release of a lease. An ended context is
+// refused with its error.
 func (m *Manager) Release(ctx context.Context, l lease.Lease) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("lease: release %q: %w", l.Key, err)
@@ -164,9 +164,10 @@ func (m *Manager) Read(ctx context.Context, key string) (lease.Record, error) {
 }
 
 // Assign moves the lease on key by hand, for tests of loss and of takeover. Whoever has the lease loses it at this
-// instant: the next Renew or Release is refused with lease.ErrLost, and the term rises. From then on only a holder called
-// name is granted it, whatever its incarnation, under a term that is greater again; everybody else is refused as if name
-// held it already. That lasts until such a holder takes it or until the next Assign, however long that is.
+// instant: the next Renew or Release is refused with lease.ErrLost, and the term rises. From then on only a holder
+// called name is granted it, whatever its incarnation, under a term that is greater again; everybody else is refused
+// as if name held it already. That lasts until such a holder takes it or until the next Assign, however long that
+// is.
 //
 // Watchers are told at once of a record that carries name and nothing remaining, so that the one who is meant stands
 // without waiting. The empty name takes the lease away and leaves it to anyone. A key that was never held may be

@@ -32,9 +32,9 @@ type watch struct {
 // release and Assign, and when the lease runs out. Renewals are not told. Only the newest record is told: what changes
 // while changed runs is told once, after it.
 //
-// changed runs in a goroutine that ends when there is nothing more to tell; a slow one holds up nobody else. It may be
-// called before Watch returns. It must not call the Manager or stop. Nothing is held while it runs, so that the only way
-// to wait for ever is to call stop while holding what changed waits for.
+// changed runs in a goroutine that ends when there is nothing more to tell; a slow one holds up nobody else. It may
+// be called before Watch returns. It must not call the Manager or stop. Nothing is held while it runs, so that the
+// only way to wait for ever is to call stop while holding what changed waits for.
 func (m *Manager) Watch(key string, changed func(lease.Record)) (stop func(), err error) {
 	if err := lease.CheckKey(key); err != nil {
 		return nil, lease.Permanent(err)
@@ -173,9 +173,9 @@ func (w *watch) look() {
 	}
 }
 
-// alarm wakes watches when their leases may have run out: one timer for all of them, armed only while there are any. Its
-// mutex is taken after that of a shard, never before. A renewal leaves the queue alone; the watch that is woken too early
-// queues again, which is once per lease length and not once per renewal.
+// alarm wakes watches when their leases may have run out: one timer for all of them, armed only while there are any.
+// Its mutex is taken after that of a shard, never before. A renewal leaves the queue alone; the watch that is woken
+// too early queues again, which is once per lease length and not once per renewal.
 type alarm struct {
 	mu    sync.Mutex
 	queue queue
@@ -220,7 +220,8 @@ func (a *alarm) arm(m *Manager) {
 	}
 }
 
-// fire wakes every watch whose time has come. It runs on a goroutine of the clock; coming too early or twice is harmless.
+// fire wakes every watch whose time has come. It runs on a goroutine of the clock; coming too early or twice is
+// harmless.
 func (a *alarm) fire(m *Manager) {
 	var due []*watch
 	a.mu.Lock()
