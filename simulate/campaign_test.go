@@ -13,6 +13,7 @@ func TestNoScheduleOfFaultsBreaksARule(t *testing.T) {
 	for _, c := range []Cluster{
 		{Nodes: 5, Seeds: 10_000},
 		{Nodes: 2, Seeds: 5_000, First: 1 << 32},
+		{Nodes: 4, Seeds: 5_000, First: 1 << 35, Store: Register},
 		{Nodes: 3, Seeds: 5_000, First: 1 << 33, TTL: time.Second},
 		{Nodes: 3, Seeds: 5_000, First: 1 << 34, Timing: fsm.Timing{
 			TTL: 6 * time.Second, Renew: time.Second, CallTimeout: 2 * time.Second,

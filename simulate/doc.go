@@ -15,10 +15,11 @@
 //
 // # What is simulated
 //
-// The machine is the real one. The actor around it is not here: what it does between machine and store is done by
-// the world, in the same order. The network delays, loses, doubles and overtakes. The store is a model of one that lets
-// leases run out by its own clock. Work that is told to stop returns within three quarters of the grace. It is fast
-// because it is small: these are elections, not databases.
+// The machine is the real one. The actor around it is not here: what it does between machine and store is done by the
+// world, in the same order. The network delays, loses, doubles and overtakes. The store is a model of one that lets
+// leases run out by its own clock, or a bare register under the very decisions of package lease/register. Work that is
+// told to stop returns within three quarters of the grace. It is fast because it is small: these are elections, not
+// databases.
 //
 // # What is checked
 //

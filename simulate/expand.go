@@ -30,6 +30,52 @@ func (x *explorer) expand(w *smallWorld) {
 // expandNode does all that can happen to node i, and reports whether something has to happen before time passes.
 func (x *explorer) expandNode(w *smallWorld, i int8) (urgent bool) {
 	n := &w.nodes[i]
+	do := func(e small, f func(w *smallWorld, n *smallNode)) {
+		next := *w
+		f(&next, &next.nodes[i])
+		x.found(&next, event{do: e, node: i})
+	}
+	urgent = x.expandMail(w, i)
+	switch {
+	case !n.up:
+		if !w.healed {
+			do(restarts, func(w *smallWorld, n *smallNode) { x.boot(n) })
+		}
+		return urgent
+	case n.paused:
+		do(resumes, func(w *smallWorld, n *smallNode) { n.paused = false })
+		return urgent
+	}
+	if n.m.Wake() <= 0 {
+		urgent = true
+		do(ticks, func(w *smallWorld, n *smallNode) { x.step(w, i, fsm.Input{Kind: fsm.Tick}) })
+	}
+	if n.told && n.running {
+		// Work that is told to stop returns within the grace: before the tick at which the lease may end.
+		urgent = urgent || n.drained >= int8(x.t.Grace)-1
+		do(drains, func(w *smallWorld, n *smallNode) {
+			n.running, n.told, n.tainted, n.drained = false, false, false, 0
+			x.step(w, i, fsm.Input{Kind: fsm.Drained})
+		})
+	}
+	if w.healed {
+		return urgent
+	}
+	if w.resigns > 0 && n.m.State() == fsm.Leader {
+		do(resigned, func(w *smallWorld, n *smallNode) { w.resigns--; x.step(w, i, fsm.Input{Kind: fsm.Resign}) })
+	}
+	if w.pauses > 0 {
+		do(pauses, func(w *smallWorld, n *smallNode) { w.pauses--; n.paused, n.tainted = true, n.tainted || n.told })
+	}
+	if w.crashes > 0 {
+		do(dies, func(w *smallWorld, n *smallNode) { w.crashes--; x.crash(w, n) })
+	}
+	return urgent
+}
+
+// expandMail lets the messages of node i arrive or be lost, and reports whether one has to arrive before time passes.
+func (x *explorer) expandMail(w *smallWorld, i int8) (urgent bool) {
+	n := &w.nodes[i]
 	do := func(e small, slot int8, f func(w *smallWorld, n *smallNode)) {
 		next := *w
 		f(&next, &next.nodes[i])
@@ -62,40 +108,6 @@ func (x *explorer) expandNode(w *smallWorld, i int8) (urgent bool) {
 			continue
 		}
 		do(loses, slot, func(w *smallWorld, n *smallNode) { n.mail[slot] = letter{} })
-	}
-	switch {
-	case !n.up:
-		if !w.healed {
-			do(restarts, 0, func(w *smallWorld, n *smallNode) { x.boot(n) })
-		}
-		return urgent
-	case n.paused:
-		do(resumes, 0, func(w *smallWorld, n *smallNode) { n.paused = false })
-		return urgent
-	}
-	if n.m.Wake() <= 0 {
-		urgent = true
-		do(ticks, 0, func(w *smallWorld, n *smallNode) { x.step(w, i, fsm.Input{Kind: fsm.Tick}) })
-	}
-	if n.told && n.running {
-		// Work that is told to stop returns within the grace: before the tick at which the lease may end.
-		urgent = urgent || n.drained >= int8(x.t.Grace)-1
-		do(drains, 0, func(w *smallWorld, n *smallNode) {
-			n.running, n.told, n.tainted, n.drained = false, false, false, 0
-			x.step(w, i, fsm.Input{Kind: fsm.Drained})
-		})
-	}
-	if w.healed {
-		return urgent
-	}
-	if w.resigns > 0 && n.m.State() == fsm.Leader {
-		do(resigned, 0, func(w *smallWorld, n *smallNode) { w.resigns--; x.step(w, i, fsm.Input{Kind: fsm.Resign}) })
-	}
-	if w.pauses > 0 {
-		do(pauses, 0, func(w *smallWorld, n *smallNode) { w.pauses--; n.paused, n.tainted = true, n.tainted || n.told })
-	}
-	if w.crashes > 0 {
-		do(dies, 0, func(w *smallWorld, n *smallNode) { w.crashes--; x.crash(w, n) })
 	}
 	return urgent
 }

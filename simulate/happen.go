@@ -158,6 +158,10 @@ func (w *world) storeFault(f Fault, d int) {
 	case Echo:
 		s.echo += d
 	case Delete, Evict:
+		if w.sc.Store == Register {
+			w.rewrite(f.Kind == Evict)
+			return
+		}
 		if d > 0 && s.holder != 0 {
 			w.check.broken(w)
 			r := record{term: s.term, expires: s.clock(w.now)}

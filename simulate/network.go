@@ -33,9 +33,13 @@ func (w *world) passage(i uint8, number uint64, p purpose) int64 {
 	return d
 }
 
-// send puts the request for call on its way to the store.
+// send has the store asked for call.
 func (w *world) send(i uint8, call fsm.Call) {
 	n := &w.nodes[i]
+	if w.sc.Store == Register {
+		w.consult(i, call)
+		return
+	}
 	n.calls++
 	number := n.calls
 	w.log(Entry{Node: int8(i), Kind: Asked, Call: number, Op: call.Op, Term: call.Term})
@@ -43,8 +47,14 @@ func (w *world) send(i uint8, call fsm.Call) {
 		do: reach, node: i, inc: n.inc, op: call.Op, call: call.Number, term: uint64(call.Term), left: int64(number),
 		number: uint32(number),
 	}
-	if _, lost := w.requestFault(i, number, LoseCall); lost || n.cut[0] > 0 {
-		w.log(Entry{Node: int8(i), Kind: LostThere, Call: number, Op: call.Op})
+	w.dispatch(it)
+}
+
+// dispatch puts a request on its way to the store.
+func (w *world) dispatch(it item) {
+	i, number := it.node, uint64(it.left)
+	if _, lost := w.requestFault(i, number, LoseCall); lost || w.nodes[i].cut[0] > 0 {
+		w.log(Entry{Node: int8(i), Kind: LostThere, Call: number, Op: it.op})
 		return
 	}
 	it.at = w.now + w.passage(i, number, forThere)
@@ -81,6 +91,10 @@ func (w *world) atStore(it item) {
 // carryOut has the store do the request and sends the answer.
 func (w *world) carryOut(it item) {
 	s, number := &w.store, uint64(it.left)
+	if w.sc.Store == Register {
+		w.atRegister(it)
+		return
+	}
 	answer := it
 	answer.do, answer.left, answer.who, answer.late = arrive, -1, 0, false
 	_, before := w.requestFault(it.node, number, FailBefore)
@@ -104,6 +118,12 @@ func (w *world) carryOut(it item) {
 			answer.kind = fsm.Unknown
 		}
 	}
+	w.reply(answer, number)
+}
+
+// reply puts the answer to request number number on its way.
+func (w *world) reply(answer item, number uint64) {
+	it := answer
 	if _, lost := w.requestFault(it.node, number, LoseAnswer); lost || w.nodes[it.node].cut[1] > 0 {
 		w.log(Entry{Node: int8(it.node), Kind: LostBack, Call: number, Op: it.op})
 		return

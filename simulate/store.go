@@ -18,6 +18,7 @@ type record struct {
 // do, reduced to what an election can see.
 type store struct {
 	record
+	book     book  // of a store of the kind Register
 	rate     int64 // parts per million that its clock is fast
 	past     [8]record
 	writes   int

@@ -6,6 +6,7 @@ import (
 
 	"github.com/go-tenure/tenure/fsm"
 	"github.com/go-tenure/tenure/lease"
+	"github.com/go-tenure/tenure/lease/register"
 )
 
 // node is one process on one host: the very fsm.Machine of production, and what an actor would do for it.
@@ -29,7 +30,12 @@ type node struct {
 	fails  int64
 
 	work   work
-	tenure uint64 // number of the work
+	jumped int64 // by how much the wall clock was set forward: part of what the clock shows
+
+	clients  [3]client // calls under way to a store of the kind Register
+	clientID uint64
+	sight    register.Sight
+	tenure   uint64 // number of the work
 }
 
 // work is the leader's work on one node.
@@ -59,13 +65,15 @@ type world struct {
 	steps  int // of machines
 	still  int // steps since time last moved
 	quiet  bool
+	papers []paper // requests to a store of the kind Register, and its answers
 }
 
 // start makes w play sc from the beginning. w keeps its memory.
 func (w *world) start(sc Scenario) {
-	items, waiting, trace, seen := w.q.items[:0], w.store.waiting[:0], w.trace, w.check.seen
+	items, waiting, papers := w.q.items[:0], w.store.waiting[:0], w.papers[:0]
+	trace, seen := w.trace, w.check.seen
 	*w = world{sc: sc, ttl: int64(sc.Timing.TTL), trace: trace, digest: 0x9e3779b97f4a7c15}
-	w.q.items, w.store.waiting, w.check.seen = items, waiting, seen
+	w.q.items, w.store.waiting, w.papers, w.check.seen = items, waiting, papers, seen
 	rho := ppm(max(sc.Timing.Drift, 0)) / 2 // each clock differs from the true one by at most half
 	w.store.rate = upTo(draw(sc.Seed, 99, 0, forBoot), 2*rho+1) - rho
 	w.check.start(w)
@@ -156,6 +164,10 @@ func (w *world) happen(it item) {
 		n.woken = math.MaxInt64
 		w.step(it.node, fsm.Input{Kind: fsm.Tick})
 	case arrive:
+		if w.sc.Store == Register {
+			w.read(it)
+			return
+		}
 		learned := w.logged()
 		w.log(Entry{
 			Node: int8(it.node), Kind: Answered, Call: uint64(it.number), Op: it.op, Answer: it.kind, Term: lease.Term(it.term),
@@ -202,6 +214,7 @@ func (w *world) when(n *node, at fsm.Instant) int64 {
 // setClock makes the clock of n run at rate from now on, after a jump.
 func (w *world) setClock(n *node, rate, jump int64) {
 	n.shown, n.since, n.rate = int64(w.local(n))+jump, w.now, rate
+	n.jumped += jump
 	n.woken = math.MaxInt64
 }
 
@@ -213,7 +226,8 @@ func (w *world) boot(i uint8) {
 	}
 	n.up = true
 	n.inc++
-	n.since, n.shown, n.woken, n.paused = w.now, 0, math.MaxInt64, 0
+	n.since, n.shown, n.jumped, n.woken, n.paused = w.now, 0, 0, math.MaxInt64, 0
+	n.clients, n.sight = [3]client{}, register.Sight{}
 	n.machine = fsm.New(&w.check.timing, draw(w.sc.Seed, uint64(i), uint64(n.inc), forMachine))
 	w.log(Entry{Node: int8(i), Kind: Started})
 	w.step(i, fsm.Input{Kind: fsm.Tick})
@@ -244,6 +258,9 @@ func (w *world) step(i uint8, in fsm.Input) {
 			break
 		}
 		in = fsm.Input{Kind: fsm.Tick, Now: in.Now}
+	}
+	if w.sc.Store == Register {
+		n.drop()
 	}
 	if n.machine.Done() {
 		w.exit(i)
