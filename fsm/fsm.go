@@ -284,5 +284,6 @@ func (m *Machine) leave(r Reason, now Instant) {
 func (m *Machine) follow(r Reason, now Instant) {
 	m.move(Follower, r)
 	m.holdBack, m.doubt, m.renewing, m.gone = true, false, false, false
+	m.tries = 0 // what calls the leader made in vain says nothing about the next Acquire
 	m.next = now.Add(m.rest())
 }
