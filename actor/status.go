@@ -50,7 +50,7 @@ func (s *status) write(m *fsm.Machine, seq uint64, at int64, leader *lease.Holde
 	if m.Paused() {
 		flags |= 1 << 16
 	}
-	if m.Overran() {
+	if m.Overran() && m.State() == fsm.Releasing {
 		flags |= 1 << 24
 	}
 	s.version.Add(1)
