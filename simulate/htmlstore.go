@@ -48,7 +48,7 @@ func (l *lanes) leases() {
 			l.held(now, since, e.At, first)
 			since, first = e.At, i
 		}
-		if next.holder != now.holder || abs(next.expires-now.expires) > time.Millisecond {
+		if next.holder != now.holder || abs(next.expires-now.expires) > 50*time.Millisecond {
 			l.left(now, from, e.At, entry)
 			from, entry = e.At, i
 		}

@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -61,7 +62,7 @@ func Run(t testing.TB, c Cluster) {
 		t.Errorf("simulate: the script could not be kept: %v", err)
 	}
 	t.Fatalf("simulate: seed %d violates %s\n%d of %d faults are needed (%d replays)\n%s", r.Failed.Seed, r.Violation,
-		len(small.Faults), len(r.Failed.Faults), plays, report(small, path))
+		len(small.Faults), len(r.Failed.Faults), plays, report(small, *r.Failed, path))
 }
 
 // Replay plays one scenario and fails t if it violates a rule. It is what a pasted test calls.
@@ -98,14 +99,33 @@ func keep(path string, s Scenario) error {
 	return os.WriteFile(path, []byte(s.String()), 0o644)
 }
 
-// report is what a person sees of a failure.
-func report(s Scenario, path string) string {
+// picture writes what happened in s, and in the scenario it was shrunk from, as an HTML file and returns its path.
+func picture(trace *Trace, original Scenario, path string) (string, error) {
+	before, err := Play(original)
+	if err != nil {
+		return "", err
+	}
+	var b bytes.Buffer
+	if err := trace.HTML(&b, before); err != nil {
+		return "", err
+	}
+	path = strings.TrimSuffix(path, ".scenario") + ".html"
+	return path, os.WriteFile(path, b.Bytes(), 0o644)
+}
+
+// report is what a person sees of a failure: s, which was shrunk from original and kept at path.
+func report(s, original Scenario, path string) string {
 	trace, err := Play(s)
 	if err != nil {
 		return err.Error()
 	}
+	seen, err := picture(trace, original, path)
+	if err != nil {
+		seen = "not to be had: " + err.Error()
+	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n%s\nkept in %s\nreplay: %s\n\nfunc TestReplay(t *testing.T) {\n\tsimulate.Replay(t, `%s`)\n}\n",
-		trace.Timeline(), path, s.Token(), s)
+	fmt.Fprintf(&b, "\n%s\nkept in %s\npicture: %s\nreplay: %s\n\n"+
+		"func TestReplay(t *testing.T) {\n\tsimulate.Replay(t, `%s`)\n}\n",
+		trace.Timeline(), path, seen, s.Token(), s)
 	return b.String()
 }

@@ -1,0 +1,63 @@
+package simulate_test
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"github.com/go-tenure/tenure/simulate"
+)
+
+func play(script string) *simulate.Trace {
+	scenario, err := simulate.Parse(strings.NewReader("tenure scenario 1\n" + script))
+	if err != nil {
+		panic(err)
+	}
+	trace, err := simulate.Play(scenario)
+	if err != nil {
+		panic(err)
+	}
+	return trace
+}
+
+// The page opens in any browser, without a network.
+func ExampleTrace_HTML() {
+	trace := play("nodes 3\nttl 15s\npause leader at 31s for 20s\n")
+	var page bytes.Buffer
+	if err := trace.HTML(&page, nil); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(strings.Contains(page.String(), "No rule is broken"), page.Len() < 300_000)
+	// Output:
+	// true true
+}
+
+// One node, its first seconds, as a diagram to paste into an issue.
+func ExampleTrace_Mermaid() {
+	fmt.Print(play("nodes 1\nttl 15s\nheal 2s\nend 3s\n").Mermaid())
+	// Output:
+	// sequenceDiagram
+	//     participant n0
+	//     participant store
+	//     Note over n0: 1.798s n0 starts
+	//     Note over n0: 1.798s n0 follower -> acquiring (due), term 0
+	//     n0->>store: acquire (1)
+	//     Note over store: 1.803s store: acquire of n0 #35;1 granted#59; n0 has term 1
+	//     store-->>n0: acquire granted (1)
+	//     Note over n0: 1.808s n0 acquiring -> leader (won), term 1
+	//     Note over n0: 1.808s n0 writes under term 1: accepted
+	//     Note over n0,store: 2.000s all faults are over
+}
+
+// The file opens in https://ui.perfetto.dev.
+func ExampleTrace_Perfetto() {
+	var file bytes.Buffer
+	if err := play("nodes 1\nttl 15s\nheal 2s\nend 3s\n").Perfetto(&file); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(strings.Contains(file.String(), `{"name":"leader","ph":"X",`))
+	// Output:
+	// true
+}
