@@ -111,9 +111,9 @@ func parseRun(c *command, args []string) (runOptions, int, error) {
 	switch {
 	case err != nil:
 	case i < 0:
-		err = errors.New(`no "--" before the command; write tenure run [flags] KEY -- CMD ARG...`)
+		err = errors.New(`no "--" before the command; write tenure run [flags] KEY -- CMD`)
 	case len(o.args) == 0:
-		err = errors.New(`no command after "--"; write tenure run [flags] KEY -- CMD ARG...`)
+		err = errors.New(`no command after "--"; write tenure run [flags] KEY -- CMD`)
 	default:
 		err = f.want(rest, "KEY")
 	}

@@ -176,6 +176,7 @@ var mutants = []mutant{
 		"if m.holdBack && m.left == HandedOver && in.Who == Other {",
 		"if false {"},
 	{"an old hand-over cuts a back-off short", core, "m.holdBack, m.left = false, None", "m.holdBack = false"},
+	{"a long outage slows the next Acquire down", core, "m.tries = 0 // what calls", "// what calls"},
 	{"resumed, it does not stand", core, "m.next, m.holdBack = in.Now, false", "m.holdBack = false"},
 	{"resumed, it stays paused", core, "m.paused = in.Kind == Pause", "m.paused = true"},
 	{"a second Drained counts", rest, "	if !m.working {\n		return\n	}\n	m.working = false", "	m.working = false"},
