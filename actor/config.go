@@ -75,8 +75,8 @@ type Election struct {
 	Timing fsm.Timing
 	// Lead is the work, called for each tenure on a goroutine of its own. Its context ends when leadership does;
 	// context.Cause is then an *[Ended]. It should return promptly, within Timing.Grace at the latest: until it has, the
-	// lease is not released and the node does not stand again. When it returns nil the node stands again after one poll,
-	// so that others get their chance; after an error after a wait that grows; after [ErrOver] never again. Nil:
+	// lease is not released and the node does not stand again. When it returns nil the node stands again after Poll and
+	// Retry, so that others get their chance; after an error after a wait that grows; after [ErrOver] never again. Nil:
 	// leadership is only announced, through Status, Check and events.
 	Lead func(ctx context.Context, t *Tenure) error
 	// Heartbeat, if given, is called every HeartbeatEvery from the start of the election to its end, leading or not,

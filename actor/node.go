@@ -165,6 +165,8 @@ func (n *Node) Find(key string) *Campaign {
 }
 
 // Subscribe begins a subscription to the events of this node, or of one election with Options.Key; see package events.
+// A subscription with the context of Run ends when that does, before the last events: to see those, give it one that
+// lasts longer. It ends by itself after the last event of the node.
 func (n *Node) Subscribe(ctx context.Context, o events.Options) (*events.Subscription, error) {
 	return n.hub.Subscribe(ctx, o)
 }

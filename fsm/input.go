@@ -37,7 +37,7 @@ const (
 	Seen
 	// Drained: the work has returned and nothing of it runs any more. Outcome says how.
 	Drained
-	// Resign: stop leading, then stand again after one poll. It does nothing unless the election leads.
+	// Resign: stop leading, then stand again after one poll and one retry. It does nothing unless the election leads.
 	Resign
 	// HandOver: stop leading, and do not stand until another has been seen leading or two TTLs have passed. It does
 	// nothing unless the election leads.

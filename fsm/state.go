@@ -43,7 +43,7 @@ const (
 	Lost
 	// Finished: the work returned.
 	Finished
-	// Resigned: leadership was given up on request; the node stands again after one poll.
+	// Resigned: leadership was given up on request; the node stands again after Poll and Retry.
 	Resigned
 	// HandedOver: leadership was given up on request, and the node stands back until another has led.
 	HandedOver
