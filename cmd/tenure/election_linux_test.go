@@ -136,6 +136,30 @@ func TestAGuardianThatDiesWhileWaitingIsReplaced(t *testing.T) {
 	}
 }
 
+func TestATenureWhoseFileIsReplacedGoesOn(t *testing.T) {
+	dir, address := newStore(t)
+	image, err := os.ReadFile(self(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "tenure")
+	if err := os.WriteFile(path, image, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	p := tenure(t, "run", "--store", address, "--ttl", "1s", "k", "--", "sh", "-c",
+		"echo term $TENURE_TERM. >> "+dir+"/log")
+	p.cmd.Path = path
+	p.start(t)
+	awaitLine(t, dir+"/log", "term 1.", 10*time.Second)
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte("#!/bin/false\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	awaitLine(t, dir+"/log", "term 4.", 15*time.Second)
+}
+
 func TestALeaderThatWasStoppedTooLongFollowsWhenItGoesOn(t *testing.T) {
 	p := newPair(t, "1s", stubborn)
 	p.a.signal(t, syscall.SIGSTOP)

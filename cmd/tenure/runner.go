@@ -241,10 +241,15 @@ func (r *runner) over() bool {
 	return r.decided
 }
 
+// prepare starts a guardian from the very image that runs, even if the file has been replaced by a newer version since.
 func (r *runner) prepare() (*guard.Guardian, error) {
-	self, err := os.Executable()
+	const image = "/proc/self/exe"
+	if _, err := os.Stat(image); err == nil {
+		return guard.Prepare(image, r.log)
+	}
+	path, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	return guard.Prepare(self, r.log)
+	return guard.Prepare(path, r.log)
 }
