@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-const picturesReason = "a picture in the README is what the code draws: under <!-- output: DIR.ExampleNAME --> stands exactly " +
-	"what that Example prints"
+const picturesReason = "a picture in the README is what the code draws: under <!-- output: DIR.ExampleNAME --> stands " +
+	"exactly what that Example prints"
 
 var outputMark = regexp.MustCompile("(?m)^<!-- output: (\\S+) -->\n```\\w*\n((?s:.*?))\n```$")
 

@@ -164,7 +164,7 @@ func noInit(f *file) []fault {
 	return faults
 }
 
-// noContextInStruct looks at named types. A type that embeds a context is one; the conformance suite plays a test, which
+// noContextInStruct looks at named types. A type that embeds a context is one; the conformance suite plays a test that
 // has one.
 func noContextInStruct(f *file) []fault {
 	if f.ast == nil || f.test() || within(f.dir(), []string{"lease/leasetest"}) {

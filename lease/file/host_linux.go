@@ -11,8 +11,8 @@ import (
 	"unsafe"
 )
 
-// local reports whether a file system is one that a single kernel has mounted, so that whoever sees the directory shares
-// the boot clock. The numbers are those of statfs(2).
+// local reports whether a file system is one that a single kernel has mounted, so that whoever sees the directory
+// shares the boot clock. The numbers are those of statfs(2).
 func local(fileSystem uint32) bool {
 	switch fileSystem {
 	case 0xEF53, // ext2, ext3, ext4

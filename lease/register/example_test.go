@@ -83,12 +83,12 @@ func Example() {
 
 func ExampleEncode() {
 	fmt.Print(string(register.Encode("billing", register.Body{
-		Holder: lease.Holder{Name: "alice", Incarnation: "7QK3", Meta: "10.0.0.1:80"},
+		Holder: lease.Holder{Name: "alice", Incarnation: "7QK3"},
 		Term:   42, Seq: 7, TTL: 15 * time.Second, Nonce: "4JX2-7",
 	})))
 	fmt.Print(string(register.Encode("billing", register.Body{Term: 42, Seq: 8, Nonce: "4JX2-8"})))
 	// Output:
-	// {"tenure":1,"key":"billing","holder":"alice","incarnation":"7QK3","meta":"10.0.0.1:80","term":42,"seq":7,"ttl":"15s","nonce":"4JX2-7"}
+	// {"tenure":1,"key":"billing","holder":"alice","incarnation":"7QK3","term":42,"seq":7,"ttl":"15s","nonce":"4JX2-7"}
 	// {"tenure":1,"key":"billing","term":42,"seq":8,"nonce":"4JX2-8"}
 }
 
