@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-const picturesReason = "a picture in the README is what the code draws: under <!-- output: DIR.ExampleNAME --> stands " +
+const picturesReason = "a picture in the README is what the code draws: under <!-- output: DIR.ExampleNAME --> is " +
 	"exactly what that Example prints"
 
 var outputMark = regexp.MustCompile("(?m)^<!-- output: (\\S+) -->\n```\\w*\n((?s:.*?))\n```$")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/go-tenure/tenure/lease"
@@ -42,9 +43,11 @@ func Example() {
 
 func ExampleNew() {
 	_, err := file.New(file.Config{Dir: "/no/such/directory"})
-	fmt.Println(err)
+	fmt.Println(strings.ReplaceAll(err.Error(), ": ", ":\n"))
 	// Output:
-	// the lease directory /no/such/directory does not exist; create it, private to the user who runs this: stat /no/such/directory: no such file or directory
+	// the lease directory /no/such/directory does not exist; create it, private to the user who runs this:
+	// stat /no/such/directory:
+	// no such file or directory
 }
 
 func ExampleManager_watch() {

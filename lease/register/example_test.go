@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -96,10 +97,13 @@ func ExampleDecode() {
 	b, err := register.Decode("billing", []byte(`{"tenure":1,"key":"billing","term":42}`))
 	fmt.Println(b.Holder, b.Term, err)
 	_, err = register.Decode("billing", []byte(`{"tenure":1,"key":"billing"}`))
-	fmt.Println(err)
+	fmt.Println(strings.NewReplacer(": its", ":\nits", "; ", ";\n", ", N", ",\nN").Replace(err.Error()))
 	// Output:
 	// nobody 42 <nil>
-	// the record of "billing" is unusable: its term 0 is not in 1 to 9007199254740992; once nobody leads, write {"tenure":1,"key":"billing","term":N} in its place, N being no less than its last term
+	// the record of "billing" is unusable:
+	// its term 0 is not in 1 to 9007199254740992;
+	// once nobody leads, write {"tenure":1,"key":"billing","term":N} in its place,
+	// N being no less than its last term
 }
 
 // A decision without any store: what a contender does with a lease that it has seen for nine seconds, and for eleven.
