@@ -1,0 +1,285 @@
+package simulate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/benbjohnson/clock"
+
+	"github.com/go-tenure/tenure/actor"
+	"github.com/go-tenure/tenure/fsm"
+	"github.com/go-tenure/tenure/lease"
+)
+
+// Bubble runs real nodes of package actor, with the user's real work, in the virtual time of a [synctest] bubble, over
+// the same network, store, faults and checks as [Play], and fails t at the first that goes wrong. declare says what is
+// to happen; it is called before time begins, in the bubble, once for each of c.Seeds seeds from c.First on (0: one).
+//
+//	simulate.Bubble(t, simulate.Cluster{Nodes: 3}, func(w *simulate.World) {
+//		ledger := w.FencedStore("ledger")
+//		w.Lead("billing", func(ctx context.Context, t *actor.Tenure) error {
+//			return billing.Run(ctx, w.ClockOf(t), ledger.With(t))
+//		})
+//		w.At(20*time.Second, simulate.Fault{Kind: simulate.Pause, Target: simulate.TheLeader, For: 40 * time.Second})
+//		w.HealAt(2 * time.Minute)
+//		w.Expect(simulate.OneWriter(ledger), simulate.FailoverWithin(25*time.Second), simulate.Drained(2*time.Second))
+//	})
+//
+// One thing happens at a time: a driver delivers one timer, answer or return and waits until everything has come to
+// rest, so that one seed is one run. Out of its hands is only what the user's own goroutines do at one and the same
+// instant. Every step of every node is taken by a machine of the simulation as well; the rule "conform" is violated if
+// they do not agree in each move, call and deadline.
+//
+// Work may use contexts and package time as it likes. A process that is paused or has died reaches nothing: its calls,
+// writes, returns, clock timers wait, or are lost. What its work computes meanwhile for itself goes on.
+func Bubble(t *testing.T, c Cluster, declare func(w *World)) {
+	t.Helper()
+	if declare == nil {
+		t.Fatal("simulate: Bubble without a function; give one that declares what is to happen")
+	}
+	for seed := c.First; seed < c.First+uint64(max(c.Seeds, 1)); seed++ {
+		w := bubble(t, c, seed, declare)
+		for _, err := range w.failures {
+			t.Error(err)
+		}
+		if w.trace != nil && len(w.failures) > 0 {
+			t.Fatalf("simulate: seed %d\n%s", seed, w.trace.Timeline())
+		} else if len(w.failures) > 0 {
+			t.FailNow()
+		}
+		t.Logf("simulate: seed %d: %d events in %v of simulated time, digest %016x",
+			seed, w.world.events, w.world.sc.End, w.digest)
+	}
+}
+
+// bubble plays one seed and returns what came of it.
+func bubble(t *testing.T, c Cluster, seed uint64, declare func(w *World)) *World {
+	t.Helper()
+	sc := c.base()
+	sc.Seed = seed
+	w := &World{
+		t: t, scenario: sc, digest: 14695981039346656037,
+		timers: map[uint64]*timer{}, writes: map[uint64]*write{}, holders: map[lease.Holder]*process{},
+	}
+	synctest.Test(t, func(*testing.T) {
+		w.start, w.poke = time.Now(), make(chan struct{}, 1) // of this bubble
+		w.clock = newNodeClock(w, nil, false)
+		declare(w)
+		if w.failures = w.complete(); len(w.failures) == 0 {
+			w.play()
+		}
+	})
+	return w
+}
+
+// World is what a bubble simulates. The methods that declare (Lead, FencedStore, UnfencedStore, Watch, At, Do, HealAt,
+// Until, Expect) are for the function given to [Bubble]; the others may be called from anywhere in the bubble.
+type World struct {
+	t        *testing.T
+	scenario Scenario
+	key      string
+	lead     func(context.Context, *actor.Tenure) error
+	expect   []Expectation
+	tasks    []task
+	wrong    []error // in what was declared
+	begun    bool
+
+	world    world // the network, the store, the machines and the checks of engine A
+	trace    *Trace
+	start    time.Time
+	clock    *nodeClock
+	poke     chan struct{} // tells the driver, while it sleeps, that something is in the inbox
+	failures []error
+	digest   uint64
+	seen     int // entries of the trace that have been dealt with
+	procs    [MaxNodes]*process
+	all      []*process
+	timers   map[uint64]*timer
+	writes   map[uint64]*write
+	numbers  uint64
+	still    int // items since time last moved
+	sent     [MaxNodes]uint64
+
+	mu      sync.Mutex // guards what follows, and what is said so elsewhere
+	inbox   inbox
+	holders map[lease.Holder]*process
+}
+
+type task struct {
+	at time.Duration
+	do func()
+}
+
+// Lead declares the election: its key, and the work that each node does while it leads, as in [actor.Election]. One
+// World has one election.
+func (w *World) Lead(key string, work func(ctx context.Context, t *actor.Tenure) error) {
+	switch {
+	case work == nil:
+		w.wrongly("Lead(%q) without work; give a function", key)
+	case w.lead != nil:
+		w.wrongly("Lead(%q) after Lead(%q); a bubble plays one election", key, w.key)
+	default:
+		w.key, w.lead = key, work
+	}
+	if err := lease.CheckKey(key); err != nil {
+		w.wrongly("Lead: %v", err)
+	}
+}
+
+// FencedStore declares something that the work writes to, which refuses writes under a smaller term than it has seen.
+func (w *World) FencedStore(name string) *Resource { return &Resource{w: w, name: name, fenced: true} }
+
+// UnfencedStore declares something that the work writes to, which takes every write. It shows what a fence is for.
+func (w *World) UnfencedStore(name string) *Resource { return &Resource{w: w, name: name} }
+
+// Watch lets the nodes watch the store, so that they need not wait for their next poll.
+func (w *World) Watch() { w.scenario.Watch = true }
+
+// At has faults begin at d; their own At is not used. Faults of a single request, such as LoseAnswer, hit it whenever
+// it is made. Faults of the work are refused: the work is the user's own. So is Back, since clocks in a bubble have one
+// reading only.
+func (w *World) At(d time.Duration, faults ...Fault) {
+	for _, f := range faults {
+		switch {
+		case f.Kind == noFault || int(f.Kind) >= faultKinds:
+			w.wrongly("At(%v): %v is no fault; set Kind", d, f.Kind)
+		case f.Kind == Ignore || f.Kind == ReturnSoon || f.Kind == Fails || f.Kind == Back:
+			w.wrongly("At(%v): %v cannot be played in a bubble; play it with simulate.Play", d, f.Kind)
+		case shapes[f.Kind].store != (f.Target == TheStore):
+			if !shapes[f.Kind].store || f.Target != 0 {
+				w.wrongly("At(%v): %v of the target %d; faults of the store, and only they, have TheStore", d, f.Kind, f.Target)
+			}
+			f.Target = TheStore
+		case shapes[f.Kind].call && f.Call < 1:
+			w.wrongly("At(%v): %v needs the number of a request in Call; they count from 1", d, f.Kind)
+		case shapes[f.Kind].call && f.Target < 0:
+			w.wrongly("At(%v): %v needs a node by number", d, f.Kind)
+		}
+		if f.At = d; shapes[min(int(f.Kind), faultKinds-1)].call {
+			f.At = 0
+		}
+		w.scenario.Faults = append(w.scenario.Faults, f)
+	}
+}
+
+// Do has f called at d, when everything is at rest. It may look at anything; what it makes nodes do (ask one to resign,
+// say) must be a fault of At instead, or the nodes no longer do what the simulation says.
+func (w *World) Do(d time.Duration, f func()) {
+	if f == nil || d < 0 {
+		w.wrongly("Do(%v): give a function and a time of at least 0", d)
+		return
+	}
+	w.tasks = append(w.tasks, task{d, f})
+}
+
+// HealAt says when all faults end. See Scenario.Heal for when it is not said.
+func (w *World) HealAt(d time.Duration) { w.scenario.Heal = d }
+
+// Until says when the schedule ends. See Scenario.End for when it is not said. All nodes are stopped then, and joined.
+func (w *World) Until(d time.Duration) { w.scenario.End = d }
+
+// Expect has e checked when the schedule has ended. All that fail are reported.
+func (w *World) Expect(e ...Expectation) { w.expect = append(w.expect, e...) }
+
+// Clock returns the true time. Its timers are delivered one at a time and are not held by a pause of any process.
+func (w *World) Clock() clock.Clock { return w.clock }
+
+// ClockOf returns the clock of the process that t leads on, with its drift; a pause of the process holds its timers.
+// Reset of its timers has no effect; Tick and Ticker are those of package time in the bubble and held by nothing.
+func (w *World) ClockOf(t *actor.Tenure) clock.Clock {
+	if p := w.processOf(t); p != nil {
+		return p.workClock
+	}
+	return w.clock
+}
+
+// Node returns the node that runs as number i at present, nil if none does. Call it from Do and from the end of the
+// schedule on only.
+func (w *World) Node(i int) *actor.Node {
+	if i < 0 || i >= MaxNodes || w.procs[i] == nil {
+		return nil
+	}
+	return w.procs[i].node
+}
+
+// Leader returns the number of the node that leads, -1 if none does. Call it from Do only.
+func (w *World) Leader() int {
+	for i := range w.world.sc.Nodes {
+		if n := &w.world.nodes[i]; n.up && n.machine.State() == fsm.Leader {
+			return i
+		}
+	}
+	return -1
+}
+
+// Now returns the true time since the beginning.
+func (w *World) Now() time.Duration { return time.Since(w.start) }
+
+// Trace returns what has happened so far. Call it from Do and from an Expectation only.
+func (w *World) Trace() *Trace { return w.trace }
+
+func (w *World) wrongly(format string, args ...any) {
+	w.wrong = append(w.wrong, fmt.Errorf("simulate: "+format, args...))
+}
+
+// complete checks what was declared and returns every fault of it.
+func (w *World) complete() []error {
+	if w.lead == nil && len(w.wrong) == 0 {
+		w.wrongly("nothing to lead; call Lead with a key and the work")
+	}
+	if w.scenario.Store != Expiring {
+		w.wrongly("store %v; a bubble has an expiring one", w.scenario.Store)
+	}
+	if slices.ContainsFunc(w.expect, func(e Expectation) bool { return e == nil }) {
+		w.wrongly("Expect(nil); give an Expectation")
+	}
+	faults := w.wrong
+	if err := w.scenario.Check(); err != nil {
+		faults = append(faults, err)
+	}
+	w.scenario = w.scenario.complete()
+	for _, f := range w.scenario.Faults {
+		if f.At >= w.scenario.Heal {
+			faults = append(faults, fmt.Errorf("simulate: %q would begin when all has been healed, at %v; see HealAt",
+				f, w.scenario.Heal))
+		}
+	}
+	for _, k := range w.tasks {
+		if k.at > w.scenario.End {
+			faults = append(faults, fmt.Errorf("simulate: Do(%v) is after the end, at %v; see Until", k.at, w.scenario.End))
+		}
+	}
+	return faults
+}
+
+// play runs the schedule, ends all nodes and checks what was expected.
+func (w *World) play() {
+	w.trace = &Trace{Scenario: w.scenario}
+	w.world.trace = w.trace
+	w.world.start(w.scenario)
+	for i, k := range w.tasks {
+		w.world.push(item{at: int64(k.at), do: doTask, call: uint64(i)})
+	}
+	w.drive()
+	w.world.check.end(&w.world)
+	v := w.world.check.violation
+	w.trace.Violation, w.trace.Digest = v, w.digest
+	if v.Rule != "" && !v.Beyond {
+		w.failures = append(w.failures, fmt.Errorf("simulate: %s", v))
+	} else {
+		for _, e := range w.expect {
+			if err := e(w); err != nil {
+				w.failures = append(w.failures, fmt.Errorf("simulate: %w", err))
+			}
+		}
+	}
+	w.finish()
+}
+
+var errDied = errors.New("simulate: this process is no more")

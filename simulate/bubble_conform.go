@@ -1,0 +1,142 @@
+package simulate
+
+import (
+	"slices"
+
+	"github.com/go-tenure/tenure/events"
+	"github.com/go-tenure/tenure/fsm"
+	"github.com/go-tenure/tenure/lease"
+)
+
+// settle starts and ends processes as the machines of the simulation say, waits until all is at rest, and compares the
+// nodes with the machines: every move, call and deadline. before has the calls that were awaited before.
+func (w *World) settle(before [MaxNodes]uint64) {
+	s := &w.world
+	news := w.trace.Entries[w.seen:]
+	for _, e := range news {
+		if e.Kind == Crashed && w.procs[e.Node] != nil {
+			w.procs[e.Node].bury()
+		}
+	}
+	for i := range s.sc.Nodes {
+		if s.nodes[i].up && w.procs[i] == nil {
+			w.boot(i)
+		}
+	}
+	w.rest()
+	news = w.trace.Entries[w.seen:]
+	w.seen = len(w.trace.Entries)
+	for _, e := range news {
+		if e.Kind == CarriedOut {
+			w.note("%d store n%d %v %v term %d holder %d until %d", s.now, e.Node, e.Op, e.Answer, e.Term, e.Holder, e.Expires)
+		}
+	}
+	for i := range s.sc.Nodes {
+		p := w.procs[i]
+		if p == nil {
+			continue
+		}
+		w.sameCalls(p, news, before[i])
+		w.sameMoves(p, news)
+		w.sameState(p)
+		w.syncClock(p)
+		if !s.nodes[i].up { // it has stopped, and so has its machine
+			p.bury()
+		}
+	}
+}
+
+// sameCalls compares the calls that p has made with those that its machine has asked for, and gives them their numbers.
+func (w *World) sameCalls(p *process, news []Entry, before uint64) {
+	s := &w.world
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	op, number := s.nodes[p.number].machine.Awaits()
+	awaited := number != 0 && number != before
+	for k := len(news) - 1; k >= 0; k-- {
+		e := &news[k]
+		if e.Kind != Asked || e.Node != int8(p.number) {
+			continue
+		}
+		at := slices.IndexFunc(p.fresh, func(c *call) bool {
+			return c.op == e.Op && (e.Op == fsm.Acquire || c.term == e.Term)
+		})
+		if at < 0 {
+			s.check.fail(s, "conform", "the machine of n%d asks to %v (term %d) and the node does not", p.number, e.Op, e.Term)
+			return
+		}
+		c := p.fresh[at]
+		p.fresh = slices.Delete(p.fresh, at, at+1)
+		if awaited && c.op == op {
+			c.number, awaited = number, false
+		}
+		if f, hangs := s.requestFault(p.number, e.Call, Hang); hangs {
+			c.hangs = true
+			s.push(item{
+				at: s.now + int64(f.By+2*s.sc.Timing.TTL), do: giveUp, node: p.number, inc: p.inc, call: c.number, op: c.op,
+			})
+		}
+	}
+	if len(p.fresh) > 0 && s.nodes[p.number].up {
+		s.check.fail(s, "conform", "n%d asks to %v (term %d) and its machine does not", p.number, p.fresh[0].op, p.fresh[0].term)
+	}
+}
+
+// move is what is compared of a change of state.
+type move struct {
+	from, to fsm.State
+	reason   fsm.Reason
+	term     lease.Term
+}
+
+// sameMoves compares what p has published with what its machine has done.
+func (w *World) sameMoves(p *process, news []Entry) {
+	s := &w.world
+	w.mu.Lock()
+	published := p.events
+	p.events = nil
+	w.mu.Unlock()
+	var moves, want []move
+	for _, t := range published {
+		w.note("%d n%d #%d %v %v %v %v term %d leader %s at %d",
+			s.now, p.number, t.Seq, t.Kind, t.From, t.To, t.Reason, t.Term, t.Leader.Name, t.At.UnixNano())
+		if t.Kind == events.Moved {
+			moves = append(moves, move{t.From, t.To, t.Reason, t.Term})
+		}
+	}
+	for _, e := range news {
+		if e.Kind == Moved && e.Node == int8(p.number) {
+			want = append(want, move{e.From, e.To, e.Reason, e.Term})
+		}
+	}
+	if !slices.Equal(moves, want) {
+		s.check.fail(s, "conform", "n%d published %v; its machine made the moves %v", p.number, moves, want)
+	}
+}
+
+// sameState compares how p stands with how its machine stands.
+func (w *World) sameState(p *process) {
+	s := &w.world
+	n := &s.nodes[p.number]
+	st, m := p.campaign.Status(), &n.machine
+	left := max(m.Until().Sub(s.local(n)), 0)
+	if m.State() < fsm.Leader {
+		left = 0
+	}
+	if st.State != m.State() || st.Term != m.Term() || st.Paused != m.Paused() || st.Remaining != left {
+		s.check.fail(s, "conform", "n%d is %v under term %d for %v, paused %v; its machine %v under term %d for %v, paused %v",
+			p.number, st.State, st.Term, st.Remaining, st.Paused, m.State(), m.Term(), left, m.Paused())
+	}
+}
+
+// syncClock gives the clocks of p the reading and rate of the host's.
+func (w *World) syncClock(p *process) {
+	n := &w.world.nodes[p.number]
+	for _, c := range []*nodeClock{p.actorClock, p.workClock} {
+		if c.set(n) {
+			for _, number := range w.timersOf(c) {
+				w.schedule(w.timers[number])
+			}
+		}
+	}
+}

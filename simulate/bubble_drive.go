@@ -1,0 +1,359 @@
+package simulate
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-tenure/tenure/actor"
+	"github.com/go-tenure/tenure/fsm"
+	"github.com/go-tenure/tenure/lease"
+)
+
+// What only happens in a bubble.
+const (
+	doTask doing = iota + 100 // function number call of Do is called
+	fire                      // timer number call fires; term is its generation
+	leaves                    // write number call leaves the process
+	lands                     // it reaches the resource
+	echoes                    // its answer reaches the process
+	giveUp                    // a client that hangs returns from call number call
+)
+
+// inbox is what goroutines have asked of the driver since it last looked.
+type inbox struct {
+	timers  []*timer
+	writes  []*write
+	returns []*process
+}
+
+// knock tells the driver that something is in the inbox.
+func (w *World) knock() {
+	select {
+	case w.poke <- struct{}{}:
+	default:
+	}
+}
+
+// drive delivers one item at a time until the end or a violation.
+func (w *World) drive() {
+	for w.world.check.violation.Rule == "" {
+		w.rest()
+		if len(w.world.q.items) == 0 {
+			w.sleep(int64(w.world.sc.End))
+			if w.world.now >= int64(w.world.sc.End) {
+				return
+			}
+			continue
+		}
+		if at := min(w.world.q.items[0].at, int64(w.world.sc.End)+1); at > w.world.now {
+			w.sleep(min(at, int64(w.world.sc.End)))
+			if w.world.now >= int64(w.world.sc.End) && at > w.world.now {
+				w.rest()
+				return
+			}
+			continue
+		}
+		it := w.world.q.pop()
+		w.world.events++
+		if w.still++; w.still > 100_000 {
+			w.world.check.fail(&w.world, "Zeno", "100 000 things happened at one instant")
+		}
+		before := w.awaited()
+		w.happen(it)
+		w.settle(before)
+		if v := &w.world.check.violation; v.Beyond { // to be expected; what the resources make of it is worth seeing
+			*v = Violation{}
+		}
+	}
+}
+
+// rest waits until everything has come to rest, and takes the inbox in.
+func (w *World) rest() {
+	synctest.Wait()
+	w.collect()
+}
+
+// sleep lets time pass until at, or until somebody knocks.
+func (w *World) sleep(at int64) {
+	if d := time.Duration(at - w.world.now); d > 0 {
+		t := time.NewTimer(d)
+		select {
+		case <-t.C:
+		case <-w.poke:
+		}
+		t.Stop()
+	}
+	if now := int64(w.Now()); now > w.world.now {
+		w.world.now, w.world.still, w.still = now, 0, 0
+	}
+}
+
+// collect schedules what is in the inbox, in an order that does not depend on which goroutine was first.
+func (w *World) collect() {
+	w.mu.Lock()
+	in := w.inbox
+	w.inbox = inbox{}
+	w.mu.Unlock()
+	slices.SortStableFunc(in.timers, func(a, b *timer) int {
+		return cmp.Or(a.clock.order()-b.clock.order(), cmp.Compare(a.at, b.at))
+	})
+	for _, t := range in.timers {
+		w.numbers++
+		t.number = w.numbers
+		w.timers[t.number] = t
+		w.schedule(t)
+	}
+	slices.SortStableFunc(in.returns, func(a, b *process) int { return int(a.number) - int(b.number) })
+	for _, p := range in.returns {
+		n := &w.world.nodes[p.number]
+		w.world.push(item{at: w.world.now, do: returns, node: p.number, inc: p.inc, call: n.tenure, kind: fsm.Drained})
+	}
+	slices.SortStableFunc(in.writes, func(a, b *write) int {
+		return cmp.Or(int(a.p.number)-int(b.p.number), cmp.Compare(a.r.name, b.r.name),
+			cmp.Compare(a.term, b.term), cmp.Compare(a.value, b.value))
+	})
+	for _, k := range in.writes {
+		w.numbers++
+		w.writes[w.numbers] = k
+		w.world.push(item{at: w.world.now, do: leaves, node: k.p.number, inc: k.p.inc, call: w.numbers})
+	}
+}
+
+func (w *World) schedule(t *timer) {
+	t.generation++
+	it := item{at: t.clock.when(t.at, w.world.now), do: fire, call: t.number, term: t.generation}
+	if t.clock.p != nil {
+		it.node, it.inc = t.clock.p.number, t.clock.p.inc
+	}
+	w.world.push(it)
+}
+
+// awaited returns, for each node, the number of the call whose answer its machine awaits.
+func (w *World) awaited() (numbers [MaxNodes]uint64) {
+	for i := range w.world.sc.Nodes {
+		if w.procs[i] != nil {
+			_, numbers[i] = w.world.nodes[i].machine.Awaits()
+		}
+	}
+	return numbers
+}
+
+// happen makes it happen to the machines of the simulation and to the nodes alike.
+func (w *World) happen(it item) {
+	s := &w.world
+	switch it.do {
+	case doTask:
+		w.tasks[it.call].do()
+	case begin, finish:
+		w.fault(it)
+	case heal:
+		w.heal(it)
+	case boot, reach, carry:
+		s.happen(it)
+	case lands:
+		w.land(it)
+	case fire:
+		if t := w.timers[it.call]; t != nil && t.generation == it.term {
+			w.fire(it, t)
+		}
+	default:
+		if n := &s.nodes[it.node]; n.up && it.inc == n.inc && w.procs[it.node] != nil && !w.held(it) {
+			w.deliver(it)
+		}
+	}
+}
+
+// held reports whether it has to wait, because its process stands still or is slow.
+func (w *World) held(it item) bool {
+	s, n := &w.world, &w.world.nodes[it.node]
+	if n.paused > s.now {
+		it.at, it.late = n.paused, true
+		s.push(it)
+		return true
+	}
+	if n.slow > 0 && !it.late {
+		it.late = true
+		if it.at += upTo(draw(s.sc.Seed, s.seq, uint64(it.at), forSlow), n.slow); it.at > s.now {
+			s.push(it)
+			return true
+		}
+	}
+	return false
+}
+
+// fire has a timer fire. Those of a node's actor go with a tick of its machine.
+func (w *World) fire(it item, t *timer) {
+	p := t.clock.p
+	live := p != nil && w.procs[p.number] == p
+	switch {
+	case live && w.held(it):
+	case live && t.clock.actors:
+		w.tick(it.node)
+	default:
+		delete(w.timers, it.call)
+		t.fire()
+	}
+}
+
+// deliver has it happen to a process that is there and goes on.
+func (w *World) deliver(it item) {
+	s, i := &w.world, it.node
+	n, p := &s.nodes[i], w.procs[i]
+	switch it.do {
+	case wake:
+		if it.call == n.wakes {
+			n.woken = math.MaxInt64
+			w.tick(i)
+		}
+	case arrive:
+		if c := p.find(it.call, it.op); c != nil { // otherwise its client has given up
+			s.log(Entry{
+				Node: int8(i), Kind: Answered, Call: it.call, Op: it.op, Answer: it.kind, Term: lease.Term(it.term),
+			})
+			s.step(i, fsm.Input{
+				Kind: it.kind, Op: it.op, Call: it.call, Term: lease.Term(it.term),
+				Who: s.who(it), Remaining: time.Duration(it.left),
+			})
+			p.answer(c, it)
+		}
+	case giveUp:
+		if c := p.find(it.call, it.op); c != nil {
+			s.step(i, fsm.Input{Kind: fsm.Unknown, Op: it.op, Call: it.call})
+			it.kind = fsm.Unknown
+			p.answer(c, it)
+		}
+	case notice:
+		if it.left == 0 { // run out: nobody's
+			it.who = 0
+		}
+		s.step(i, fsm.Input{
+			Kind: fsm.Seen, Term: lease.Term(it.term), Who: s.who(it), Remaining: time.Duration(it.left),
+		})
+		p.show(it)
+	case returns:
+		if it.kind == fsm.Drained && n.work.running && it.call == n.tenure { // not one that engine A has drawn
+			n.work.returning = outcome(p.err)
+			s.returned(i)
+			close(p.goOn)
+		}
+	case leaves:
+		it.do, it.at = lands, s.now+w.passage(i)
+		s.push(it)
+	case echoes:
+		k := w.writes[it.call]
+		delete(w.writes, it.call)
+		k.done <- k.err
+	}
+}
+
+func outcome(err error) fsm.Outcome {
+	switch {
+	case errors.Is(err, actor.ErrOver):
+		return fsm.Over
+	case err != nil:
+		return fsm.Errored
+	}
+	return fsm.Returned
+}
+
+// passage is how long a write to a resource, or its answer, is under way.
+func (w *World) passage(i uint8) int64 {
+	w.sent[i]++
+	return int64(time.Millisecond) + upTo(draw(w.world.sc.Seed, uint64(i), w.sent[i], forWork), int64(9*time.Millisecond))
+}
+
+// tick has the machine of node i look at its clock, and the timers of its actor fire.
+func (w *World) tick(i uint8) {
+	s, n := &w.world, &w.world.nodes[i]
+	if n.machine.Wake() <= s.local(n) {
+		n.woken = math.MaxInt64
+		s.step(i, fsm.Input{Kind: fsm.Tick})
+	}
+	p := w.procs[i]
+	for _, number := range w.timersOf(p.actorClock) {
+		if t := w.timers[number]; t.clock.when(t.at, s.now) <= s.now {
+			delete(w.timers, number)
+			t.fire()
+		}
+	}
+}
+
+// timersOf returns the numbers of the timers of c, in order.
+func (w *World) timersOf(c *nodeClock) []uint64 {
+	var numbers []uint64
+	for number, t := range w.timers {
+		if t.clock == c {
+			numbers = append(numbers, number)
+		}
+	}
+	slices.Sort(numbers)
+	return numbers
+}
+
+// fault begins or ends a fault, for the machines and the nodes.
+func (w *World) fault(it item) {
+	s := &w.world
+	f := s.sc.Faults[it.call]
+	begins := it.do == begin
+	var stands [MaxNodes]bool
+	for i := range s.sc.Nodes {
+		stands[i] = s.nodes[i].up && s.nodes[i].paused <= s.now && w.procs[i] != nil
+	}
+	before := len(w.trace.Entries)
+	s.happen(it)
+	if len(w.trace.Entries) == before { // it hit nobody
+		return
+	}
+	i := max(w.trace.Entries[before].Node, 0)
+	p := w.procs[i]
+	if shapes[f.Kind].store || !stands[i] {
+		return
+	}
+	var err error
+	switch {
+	case f.Kind == Leave && begins:
+		p.cancel()
+	case f.Kind == Resign && begins:
+		err = p.campaign.Resign()
+	case f.Kind == Hand && begins:
+		err = p.campaign.HandOver()
+	case f.Kind == Cordon && begins:
+		err = p.campaign.Pause()
+	case f.Kind == Cordon:
+		err = p.campaign.Resume()
+	case f.Kind == Drift, f.Kind == Forward:
+		w.syncClock(p)
+		w.tick(uint8(i))
+	}
+	if err != nil && !errors.Is(err, actor.ErrStopped) {
+		s.check.fail(s, "conform", "n%d: %v: %v", i, f.Kind, err)
+	}
+}
+
+// heal ends all faults, for the machines and the nodes.
+func (w *World) heal(it item) {
+	var resumed []*process
+	for i := range w.world.sc.Nodes {
+		if n := &w.world.nodes[i]; n.up && n.machine.Paused() && w.procs[i] != nil {
+			resumed = append(resumed, w.procs[i])
+		}
+	}
+	w.world.happen(it)
+	for _, p := range resumed {
+		if err := p.campaign.Resume(); err != nil && !errors.Is(err, actor.ErrStopped) {
+			w.world.check.fail(&w.world, "conform", "n%d: %v", p.number, err)
+		}
+	}
+}
+
+// note takes a line into the digest (FNV-1a).
+func (w *World) note(format string, args ...any) {
+	for _, c := range fmt.Appendf(nil, format+"\n", args...) {
+		w.digest = (w.digest ^ uint64(c)) * 1099511628211
+	}
+}

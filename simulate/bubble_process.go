@@ -1,0 +1,278 @@
+package simulate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/go-tenure/tenure/actor"
+	"github.com/go-tenure/tenure/events"
+	"github.com/go-tenure/tenure/fsm"
+	"github.com/go-tenure/tenure/lease"
+)
+
+// process is one incarnation of a node.
+type process struct {
+	w          *World
+	number     uint8
+	inc        uint32
+	node       *actor.Node
+	campaign   *actor.Campaign
+	cancel     context.CancelFunc
+	ended      chan struct{} // closed when Run has returned
+	gone       chan struct{} // closed when the process has died: nothing reaches it any more, nor it anything
+	actorClock *nodeClock
+	workClock  *nodeClock
+
+	// guarded by World.mu
+	calls   []*call             // under way
+	fresh   []*call             // of them, those that the driver has not seen
+	events  []events.Transition // that the driver has not seen
+	err     error               // of the work that waits to return
+	goOn    chan struct{}       // lets it return
+	changed func(lease.Record)
+}
+
+// call is a call to the store that has not returned.
+type call struct {
+	op     fsm.Op
+	term   lease.Term
+	number uint64 // of the machine's call; 0: nobody awaits the answer
+	hangs  bool   // its client does not heed its context
+	answer chan item
+}
+
+// boot starts the process of node i, which the machine of the simulation has done already.
+func (w *World) boot(i int) {
+	n := &w.world.nodes[i]
+	p := &process{
+		w: w, number: uint8(i), inc: n.inc, ended: make(chan struct{}), gone: make(chan struct{}),
+	}
+	p.actorClock, p.workClock = newNodeClock(w, p, true), newNodeClock(w, p, false)
+	var store lease.Manager = door{p}
+	if w.scenario.Watch {
+		store = glass{door{p}}
+	}
+	want := draw(w.scenario.Seed, uint64(i), uint64(n.inc), forMachine)
+	node, err := actor.New(actor.Config{
+		Name: fmt.Sprintf("n%d", i), Manager: store, Clock: p.actorClock, Seed: seedFor(want, w.key),
+		Hooks: actor.Hooks{Moved: p.moved},
+	})
+	if err == nil {
+		p.node = node
+		p.campaign, err = node.Campaign(actor.Election{Key: w.key, Timing: w.scenario.Timing, Lead: p.lead})
+	}
+	if err != nil {
+		w.world.check.fail(&w.world, "conform", "n%d does not start: %v", i, err)
+		return
+	}
+	w.mu.Lock()
+	w.holders[node.Holder()] = p
+	w.mu.Unlock()
+	w.procs[i] = p
+	w.all = append(w.all, p)
+	ctx, cancel := context.WithCancel(context.Background())
+	p.cancel = cancel
+	go func() {
+		defer close(p.ended)
+		_ = node.Run(ctx) // names calls that do not return; all of them do
+	}()
+}
+
+// seedFor returns the actor.Config.Seed with which a node draws what fsm.New(timing, want) draws for key: the inverse
+// of how a node makes the seed of an election (FNV-1a).
+func seedFor(want uint64, key string) uint64 {
+	const prime = 0x100000001b3
+	inverse := uint64(prime)
+	for range 6 {
+		inverse *= 2 - prime*inverse // Newton's method, modulo 2^64
+	}
+	for i := len(key) - 1; i >= 0; i-- {
+		want = want*inverse ^ uint64(key[i])
+	}
+	return want ^ 0xcbf29ce484222325
+}
+
+// bury cuts a process off from the world and has what is left of its goroutines end.
+func (p *process) bury() {
+	w := p.w
+	w.mu.Lock()
+	close(p.gone)
+	w.mu.Unlock()
+	p.cancel()
+	if w.procs[p.number] == p {
+		w.procs[p.number] = nil
+	}
+}
+
+func (p *process) isGone() bool {
+	select {
+	case <-p.gone:
+		return true
+	default:
+		return false
+	}
+}
+
+// moved is told of each event by the node.
+func (p *process) moved(t events.Transition) {
+	p.w.mu.Lock()
+	defer p.w.mu.Unlock()
+	if !p.isGone() {
+		p.events = append(p.events, t)
+	}
+}
+
+// lead runs the user's work and returns when the driver says so.
+func (p *process) lead(ctx context.Context, t *actor.Tenure) error {
+	err := errors.New("simulate: the work ended its goroutine")
+	defer func() {
+		goOn := make(chan struct{})
+		p.w.mu.Lock()
+		if !p.isGone() {
+			p.err, p.goOn = err, goOn
+			p.w.inbox.returns = append(p.w.inbox.returns, p)
+		}
+		p.w.mu.Unlock()
+		p.w.knock()
+		select {
+		case <-goOn:
+		case <-p.gone:
+		}
+	}()
+	err = p.w.lead(ctx, t)
+	return err
+}
+
+// find returns the call of that number that is under way, nil if its client has given up.
+func (p *process) find(number uint64, op fsm.Op) *call {
+	p.w.mu.Lock()
+	defer p.w.mu.Unlock()
+	for _, c := range p.calls {
+		if c.number == number && c.op == op && !slices.Contains(p.fresh, c) {
+			return c
+		}
+	}
+	return nil
+}
+
+// answer lets c return.
+func (p *process) answer(c *call, it item) {
+	p.drop(c)
+	c.answer <- it
+}
+
+func (p *process) drop(c *call) {
+	p.w.mu.Lock()
+	defer p.w.mu.Unlock()
+	if k := slices.Index(p.calls, c); k >= 0 {
+		p.calls = slices.Delete(p.calls, k, k+1)
+	}
+}
+
+// show has the watch show the record to the node.
+func (p *process) show(it item) {
+	p.w.mu.Lock()
+	changed := p.changed
+	p.w.mu.Unlock()
+	if changed != nil {
+		changed(p.record(it))
+	}
+}
+
+// record is what an item tells of the store.
+func (p *process) record(it item) lease.Record {
+	r := lease.Record{Lease: lease.Lease{Key: p.w.key, Term: lease.Term(it.term)}, Remaining: time.Duration(it.left)}
+	if it.who == 0 {
+		return r
+	}
+	r.Holder = lease.Holder{Name: "somebody", Incarnation: "else"}
+	for _, q := range p.w.all {
+		if q.number == it.who-1 && q.inc == it.whoI {
+			r.Holder = q.node.Holder()
+		}
+	}
+	return r
+}
+
+// door is the store as a process sees it: a call waits until the driver lets it return.
+type door struct{ p *process }
+
+// glass is a door that can be looked through.
+type glass struct{ door }
+
+// Watch shows each change from now on.
+func (g glass) Watch(_ string, changed func(lease.Record)) (stop func(), err error) {
+	set := func(f func(lease.Record)) {
+		g.p.w.mu.Lock()
+		defer g.p.w.mu.Unlock()
+		g.p.changed = f
+	}
+	set(changed)
+	return func() { set(nil) }, nil
+}
+
+func (d door) Acquire(ctx context.Context, key string, h lease.Holder, _ time.Duration) (lease.Lease, error) {
+	l := lease.Lease{Key: key, Holder: h}
+	it, err := d.ask(ctx, fsm.Acquire, 0)
+	switch {
+	case err != nil:
+		return lease.Lease{}, err
+	case it.kind == fsm.Refused:
+		return lease.Lease{}, &lease.HeldError{Record: d.p.record(it)}
+	}
+	l.Term = lease.Term(it.term)
+	return l, nil
+}
+
+func (d door) Renew(ctx context.Context, l lease.Lease, _ time.Duration) error {
+	return d.confirm(ctx, fsm.Renew, l)
+}
+
+func (d door) Release(ctx context.Context, l lease.Lease) error {
+	return d.confirm(ctx, fsm.Release, l)
+}
+
+func (d door) confirm(ctx context.Context, op fsm.Op, l lease.Lease) error {
+	it, err := d.ask(ctx, op, l.Term)
+	if err == nil && it.kind == fsm.Refused {
+		err = &lease.LostError{Lease: l, Record: d.p.record(it)}
+	}
+	return err
+}
+
+// ask waits for the answer. Like a good client it returns when its context ends, unless a fault makes it hang.
+func (d door) ask(ctx context.Context, op fsm.Op, term lease.Term) (item, error) {
+	p, c := d.p, &call{op: op, term: term, answer: make(chan item, 1)}
+	p.w.mu.Lock()
+	if p.isGone() {
+		p.w.mu.Unlock()
+		return item{}, errDied
+	}
+	p.calls, p.fresh = append(p.calls, c), append(p.fresh, c)
+	p.w.mu.Unlock()
+	p.w.knock()
+	done := ctx.Done()
+	for {
+		select {
+		case it := <-c.answer:
+			if it.kind == fsm.Unknown {
+				return it, fmt.Errorf("simulate: the store failed to %s", op)
+			}
+			return it, nil
+		case <-p.gone:
+			return item{}, errDied
+		case <-done:
+			p.w.mu.Lock()
+			hangs := c.hangs
+			p.w.mu.Unlock()
+			if !hangs {
+				p.drop(c)
+				return item{}, fmt.Errorf("simulate: no answer: %w", ctx.Err())
+			}
+			done = nil
+		}
+	}
+}

@@ -1,0 +1,122 @@
+package simulate
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/go-tenure/tenure/actor"
+	"github.com/go-tenure/tenure/lease"
+)
+
+// Resource is what the work of a bubble writes to. It records every write that reaches it. Its methods may be called
+// from anywhere in the bubble. It is reached over a network of its own, which no fault of At disturbs.
+type Resource struct {
+	w        *World
+	name     string
+	fenced   bool
+	greatest lease.Term
+	writes   []Write
+}
+
+// Write is one write that has reached a Resource.
+type Write struct {
+	At      time.Duration // true time since the beginning
+	Node    int
+	Term    lease.Term
+	Value   string
+	Refused bool // by the fence
+}
+
+// StaleError is how a fenced store refuses a write.
+type StaleError struct {
+	Resource string
+	Term     lease.Term // of the write
+	Greatest lease.Term // that the store has seen
+}
+
+// Error names the store and the two terms.
+func (e *StaleError) Error() string {
+	return fmt.Sprintf("simulate: %s refuses a write under term %d; it has seen term %d", e.Resource, e.Term, e.Greatest)
+}
+
+// Writer writes to a Resource in the name of one tenure.
+type Writer struct {
+	r *Resource
+	p *process
+	t *actor.Tenure
+}
+
+// With returns a Writer that sends the term of t along with every write.
+func (r *Resource) With(t *actor.Tenure) *Writer { return &Writer{r, r.w.processOf(t), t} }
+
+// Writes returns what has been written, and what was refused, in the order in which it reached r.
+func (r *Resource) Writes() []Write {
+	r.w.mu.Lock()
+	defer r.w.mu.Unlock()
+	return slices.Clone(r.writes)
+}
+
+// write is a write that is under way.
+type write struct {
+	r     *Resource
+	p     *process
+	term  lease.Term
+	value string
+	err   error
+	done  chan error // capacity 1
+}
+
+// Write sends value and waits for the answer: nil, or a *[StaleError]. If ctx ends first, its cause is returned, and the
+// write may still reach the store. A process that stands still sends when it goes on.
+func (k *Writer) Write(ctx context.Context, value string) error {
+	if k.p == nil {
+		return errDied
+	}
+	a := &write{r: k.r, p: k.p, term: k.t.Term(), value: value, done: make(chan error, 1)}
+	w := k.r.w
+	w.mu.Lock()
+	if k.p.isGone() {
+		w.mu.Unlock()
+		return errDied
+	}
+	w.inbox.writes = append(w.inbox.writes, a)
+	w.mu.Unlock()
+	w.knock()
+	select {
+	case err := <-a.done:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-k.p.gone:
+		return errDied
+	}
+}
+
+// processOf returns the process that t leads on, nil if it is of another world.
+func (w *World) processOf(t *actor.Tenure) *process {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.holders[t.Lease().Holder]
+}
+
+// land is a write that has reached its resource.
+func (w *World) land(it item) {
+	k, s := w.writes[it.call], &w.world
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r := k.r
+	refused := r.fenced && k.term < r.greatest
+	r.greatest = max(r.greatest, k.term)
+	r.writes = append(r.writes, Write{time.Duration(s.now), int(it.node), k.term, k.value, refused})
+	w.note("%d %s n%d term %d %q refused %v", s.now, r.name, it.node, k.term, k.value, refused)
+	kind := Wrote
+	if refused {
+		kind = Barred
+		k.err = &StaleError{r.name, k.term, r.greatest}
+	}
+	s.log(Entry{Node: int8(it.node), Kind: kind, Term: k.term})
+	it.do, it.at, it.late = echoes, s.now+w.passage(it.node), false
+	s.push(it)
+}
