@@ -61,3 +61,24 @@ func ExampleTrace_Perfetto() {
 	// Output:
 	// true
 }
+
+// Two nodes led at once, as far as one can tell by the clocks of their hosts.
+func ExampleAudit() {
+	var log strings.Builder
+	for _, line := range []string{
+		`"seq":9,"node":"a","from":"acquiring","to":"leader","reason":"won","term":4,"at":"2026-03-01T12:00:00Z"`,
+		`"seq":5,"node":"b","from":"acquiring","to":"leader","reason":"won","term":5,"at":"2026-03-01T12:00:10Z"`,
+		`"seq":10,"node":"a","from":"leader","to":"releasing","reason":"expired","term":4,"at":"2026-03-01T12:00:13Z"`,
+	} {
+		fmt.Fprintf(&log, "{\"v\":1,\"kind\":\"moved\",\"key\":\"k\",%s}\n", line)
+	}
+	report, err := simulate.Audit(strings.NewReader(log.String()))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Print(report)
+	// Output:
+	// line 2: warning: R1: b begins to lead "k" under term 5 while a leads under term 4 (line 1), for 3s by their clocks
+	// 3 events, nodes 2, keys 1, 2026-03-01T12:00:00Z to 2026-03-01T12:00:13Z; tenures 2, restarts 0, faults 0, warnings 1
+}

@@ -165,8 +165,8 @@ func (t *Trace) leaseSlices(tid int) (slices []perfettoEvent) {
 	turn := func(at time.Duration) {
 		if at = min(at, now.expires); now.holder != -1 && at > since {
 			slices = append(slices, perfettoEvent{
-				Name: fmt.Sprintf("term %d of n%d", now.term, now.holder), Phase: "X", Time: micros(since), Wide: micros(at - since),
-				Pid: 1, Tid: tid,
+				Name: fmt.Sprintf("term %d of n%d", now.term, now.holder), Phase: "X", Time: micros(since),
+				Wide: micros(at - since), Pid: 1, Tid: tid,
 			})
 		}
 	}

@@ -39,7 +39,8 @@ func pageOf(t *testing.T, trace, original *Trace) string {
 	return b.String()
 }
 
-const story = "nodes 3\nttl 15s\nheal 60s\nend 72s\ncut n0 at 12s for 9s\npause leader at 31s for 20s\nresign leader at 55s\n"
+const story = "nodes 3\nttl 15s\nheal 60s\nend 72s\n" +
+	"cut n0 at 12s for 9s\npause leader at 31s for 20s\nresign leader at 55s\n"
 
 const twoLead = "nodes 3\nttl 15s\nearly at 20s by 14s\n"
 
@@ -93,7 +94,8 @@ func TestEveryKindOfEntryIsToldAndWhatIsHoveredOverIsFound(t *testing.T) {
 		if want := strings.TrimSpace(e.String()); !strings.Contains(page, strings.ReplaceAll(want, ">", "&gt;")) {
 			t.Errorf("the page does not say %q", want)
 		}
-		if !strings.Contains(page, fmt.Sprintf("<li id=e%d>", i)) || !strings.Contains(page, fmt.Sprintf("data-row=e%d ", i)) {
+		item, row := fmt.Sprintf("<li id=e%d>", i), fmt.Sprintf("data-row=e%d ", i)
+		if !strings.Contains(page, item) || !strings.Contains(page, row) {
 			t.Errorf("entry %d of kind %d is not listed, or is no step", i, e.Kind)
 		}
 	}
@@ -219,7 +221,10 @@ func TestASequenceDiagramHasALineForEachEntry(t *testing.T) {
 			t.Errorf("%q is no line of a sequence diagram", line)
 		}
 	}
-	for _, want := range []string{"n0->>store: acquire (1)", "store-->>n0: acquire", "n1-xstore", "store--xn0", "Note over n0,store: 12.000s all faults are over"} {
+	for _, want := range []string{
+		"n0->>store: acquire (1)", "store-->>n0: acquire", "n1-xstore", "store--xn0",
+		"Note over n0,store: 12.000s all faults are over",
+	} {
 		if !strings.Contains(diagram, want) {
 			t.Errorf("the diagram lacks %q\n%s", want, diagram)
 		}
@@ -279,7 +284,8 @@ func TestAFailureIsReportedWithAPictureBesideTheKeptScript(t *testing.T) {
 	if err != nil || !strings.Contains(string(page), "The schedule it was found in") {
 		t.Errorf("the picture: %v, %d bytes", err, len(page))
 	}
-	if text := report(small, original, filepath.Join(dir, "nowhere", "x.scenario")); !strings.Contains(text, "picture: not to be had") {
+	text = report(small, original, filepath.Join(dir, "nowhere", "x.scenario"))
+	if !strings.Contains(text, "picture: not to be had") {
 		t.Errorf("a picture that cannot be written is not mentioned:\n%s", text)
 	}
 }

@@ -255,8 +255,8 @@ func (l *lanes) slope(class string, base int, from, until, cut time.Duration, en
 		return px(float64(base) - bandHigh*min(1, float64(until-at)/ttl))
 	}
 	cut = min(cut, until, l.over)
-	fmt.Fprintf(l.b, "<path class=%s d=\"M%s %dV%sL%s %sV%dz\" data-e=%s />", class, l.x(from), base, height(from), l.x(cut),
-		height(cut), base, l.ref(entry))
+	fmt.Fprintf(l.b, "<path class=%s d=\"M%s %dV%sL%s %sV%dz\" data-e=%s />", class, l.x(from), base, height(from),
+		l.x(cut), height(cut), base, l.ref(entry))
 }
 
 // deadline marks the instant at which time that was not renewed ran out.

@@ -8,7 +8,8 @@ import (
 	"github.com/go-tenure/tenure/fsm"
 )
 
-// exchange is one request on its way to the store and back, as far as the trace tells of it. Numbers of entries; -1: none.
+// exchange is one request on its way to the store and back, as far as the trace tells of it. The fields are
+// numbers of entries; -1: none.
 type exchange struct {
 	node                                          int8
 	asked, carried, answered, lostThere, lostBack int
@@ -113,16 +114,17 @@ func (l *lanes) arrow(class string, from, to, y0, y1 int) {
 	if y1 < y0 {
 		head = -4
 	}
-	fmt.Fprintf(l.b, "<path class=\"a %s\" d=\"M%s %dL%s %dm-2 %dl2 %dl2 %d\" data-e=\"%s %s\"/>", class, px(a), y0, px(b), y1,
-		-head, head, -head, l.ref(from), l.ref(to))
+	fmt.Fprintf(l.b, "<path class=\"a %s\" d=\"M%s %dL%s %dm-2 %dl2 %dl2 %d\" data-e=\"%s %s\"/>", class, px(a), y0,
+		px(b), y1, -head, head, -head, l.ref(from), l.ref(to))
 }
 
 // lost draws a message that did not arrive: dashed, and crossed out before its end.
 func (l *lanes) lost(from, to, y0, y1, entry int) {
 	a, b := l.at(l.all[from].At), l.at(l.all[to].At)
 	end := y0 + (y1-y0)*7/10
-	fmt.Fprintf(l.b, "<path class=\"a lost\" d=\"M%s %dL%s %d\" data-e=\"%s %s\"/><path class=cross d=\"M%s %dm-3-3l6 6m0-6l-6 6\" "+
-		"data-e=%s />", px(a), y0, px(b), end, l.ref(from), l.ref(entry), px(b), end, l.ref(entry))
+	fmt.Fprintf(l.b, "<path class=\"a lost\" d=\"M%s %dL%s %d\" data-e=\"%s %s\"/>"+
+		"<path class=cross d=\"M%s %dm-3-3l6 6m0-6l-6 6\" data-e=%s />", px(a), y0, px(b), end,
+		l.ref(from), l.ref(entry), px(b), end, l.ref(entry))
 }
 
 // marks draws the writes of the work to the fenced resource, the end of the work, and the healing.

@@ -154,8 +154,8 @@ func (s *steps) storeBar() {
 			}
 		}
 		if end > top {
-			fmt.Fprintf(s.b, "<rect class=held x=%s y=%s width=10 height=%s /><text class=storeterm x=%s y=%s>%d</text>", px(x-5),
-				px(top), px(end-top), px(x+9), px(top+12), now.term)
+			fmt.Fprintf(s.b, "<rect class=held x=%s y=%s width=10 height=%s />"+
+				"<text class=storeterm x=%s y=%s>%d</text>", px(x-5), px(top), px(end-top), px(x+9), px(top+12), now.term)
 		}
 	}
 	for i, e := range s.all[:s.to] {
@@ -230,8 +230,8 @@ func (s *steps) line(class string, late bool, x0, y0, x1, y1 float64) {
 	}
 	x0, x1 = x0-side, x1+side
 	dx := side / 7 * 6
-	fmt.Fprintf(s.b, "<path class=\"s %s\" d=\"M%s %sL%s %s\"/><path class=\"tip %s\" d=\"M%s %sl%s-3.5v7z\"/>", class, px(x0),
-		px(y0), px(x1), px(y1), class, px(x1), px(y1), px(dx))
+	fmt.Fprintf(s.b, "<path class=\"s %s\" d=\"M%s %sL%s %s\"/><path class=\"tip %s\" d=\"M%s %sl%s-3.5v7z\"/>",
+		class, px(x0), px(y0), px(x1), px(y1), class, px(x1), px(y1), px(dx))
 }
 
 func (s *steps) lost(from, to int, x0, x1 float64) {
@@ -243,8 +243,8 @@ func (s *steps) lost(from, to int, x0, x1 float64) {
 	if to == from+1 && y1-y0 < rowHigh*1.5 {
 		y1 = y0 + (y1-y0)*0.8
 	}
-	fmt.Fprintf(s.b, "<path class=\"s lost\" d=\"M%s %sL%s %s\"/><path class=cross d=\"M%s %sm-4-4l8 8m0-8l-8 8\"/>", px(x0),
-		px(y0), px(x1), px(y1), px(x1), px(y1))
+	fmt.Fprintf(s.b, "<path class=\"s lost\" d=\"M%s %sL%s %s\"/><path class=cross d=\"M%s %sm-4-4l8 8m0-8l-8 8\"/>",
+		px(x0), px(y0), px(x1), px(y1), px(x1), px(y1))
 }
 
 // dot marks the lane in which an entry happened.
