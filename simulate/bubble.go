@@ -65,7 +65,7 @@ func bubble(t *testing.T, c Cluster, seed uint64, declare func(w *World)) *World
 	sc.Seed = seed
 	w := &World{
 		t: t, scenario: sc, digest: 14695981039346656037,
-		timers: map[uint64]*timer{}, writes: map[uint64]*write{}, holders: map[lease.Holder]*process{},
+		timers: map[uint64]*timer{}, writes: map[uint64]*write{}, void: map[request]bool{}, holders: map[lease.Holder]*process{},
 	}
 	synctest.Test(t, func(*testing.T) {
 		w.start, w.poke = time.Now(), make(chan struct{}, 1) // of this bubble
@@ -102,6 +102,7 @@ type World struct {
 	all      []*process
 	timers   map[uint64]*timer
 	writes   map[uint64]*write
+	void     map[request]bool // requests that were never made
 	numbers  uint64
 	still    int // items since time last moved
 	sent     [MaxNodes]uint64

@@ -10,7 +10,7 @@ import (
 
 // settle starts and ends processes as the machines of the simulation say, waits until all is at rest, and compares the
 // nodes with the machines: every move, call and deadline. before has the calls that were awaited before.
-func (w *World) settle(before [MaxNodes]uint64) {
+func (w *World) settle(before [MaxNodes]pending) {
 	s := &w.world
 	news := w.trace.Entries[w.seen:]
 	for _, e := range news {
@@ -24,6 +24,12 @@ func (w *World) settle(before [MaxNodes]uint64) {
 		}
 	}
 	w.rest()
+	for i := range s.sc.Nodes {
+		if p := w.procs[i]; p != nil && max(before[i].out, len(p.calls)) >= maxOut {
+			for w.hung(p, before[i].number) {
+			}
+		}
+	}
 	news = w.trace.Entries[w.seen:]
 	w.seen = len(w.trace.Entries)
 	for _, e := range news {
@@ -36,7 +42,7 @@ func (w *World) settle(before [MaxNodes]uint64) {
 		if p == nil {
 			continue
 		}
-		w.sameCalls(p, news, before[i])
+		w.sameCalls(p, news, before[i].number)
 		w.sameMoves(p, news)
 		w.sameState(p)
 		w.syncClock(p)
@@ -44,6 +50,55 @@ func (w *World) settle(before [MaxNodes]uint64) {
 			p.bury()
 		}
 	}
+}
+
+// maxOut is how many calls of one election package actor makes at once: one, and one that does not return although
+// its context has ended. What is more is refused to the machine as if the store had given no usable answer.
+const maxOut = 2
+
+// pending is what a node waits for.
+type pending struct {
+	number uint64 // of the call whose answer its machine awaits
+	out    int    // calls that have not returned
+}
+
+// request is a request that a machine has asked for.
+type request struct {
+	node   uint8
+	number uint64
+}
+
+// pending returns what each node waits for.
+func (w *World) pending() (all [MaxNodes]pending) {
+	for i := range w.world.sc.Nodes {
+		if p := w.procs[i]; p != nil {
+			_, all[i].number = w.world.nodes[i].machine.Awaits()
+			all[i].out = len(p.calls)
+		}
+	}
+	return all
+}
+
+// hung tells the machine of p, which has reached maxOut, of a call that was not made, and reports whether there was one.
+func (w *World) hung(p *process, before uint64) bool {
+	s := &w.world
+	op, number := s.nodes[p.number].machine.Awaits()
+	if number == 0 || number == before || slices.ContainsFunc(p.fresh, func(c *call) bool { return c.op == op }) {
+		return false
+	}
+	for k := len(w.trace.Entries) - 1; k >= w.seen; k-- {
+		e := w.trace.Entries[k]
+		if e.Kind == Asked && e.Node == int8(p.number) && e.Op == op {
+			r := request{p.number, e.Call}
+			if w.void[r] {
+				return false
+			}
+			w.void[r] = true
+			s.step(p.number, fsm.Input{Kind: fsm.Unknown, Op: op, Call: number})
+			return true
+		}
+	}
+	return false
 }
 
 // sameCalls compares the calls that p has made with those that its machine has asked for, and gives them their numbers.
@@ -55,7 +110,7 @@ func (w *World) sameCalls(p *process, news []Entry, before uint64) {
 	awaited := number != 0 && number != before
 	for k := len(news) - 1; k >= 0; k-- {
 		e := &news[k]
-		if e.Kind != Asked || e.Node != int8(p.number) {
+		if e.Kind != Asked || e.Node != int8(p.number) || w.void[request{p.number, e.Call}] {
 			continue
 		}
 		at := slices.IndexFunc(p.fresh, func(c *call) bool {

@@ -63,7 +63,7 @@ func (w *World) drive() {
 		if w.still++; w.still > 100_000 {
 			w.world.check.fail(&w.world, "Zeno", "100 000 things happened at one instant")
 		}
-		before := w.awaited()
+		before := w.pending()
 		w.happen(it)
 		w.settle(before)
 		if v := &w.world.check.violation; v.Beyond { // to be expected; what the resources make of it is worth seeing
@@ -133,16 +133,6 @@ func (w *World) schedule(t *timer) {
 	w.world.push(it)
 }
 
-// awaited returns, for each node, the number of the call whose answer its machine awaits.
-func (w *World) awaited() (numbers [MaxNodes]uint64) {
-	for i := range w.world.sc.Nodes {
-		if w.procs[i] != nil {
-			_, numbers[i] = w.world.nodes[i].machine.Awaits()
-		}
-	}
-	return numbers
-}
-
 // happen makes it happen to the machines of the simulation and to the nodes alike.
 func (w *World) happen(it item) {
 	s := &w.world
@@ -153,7 +143,11 @@ func (w *World) happen(it item) {
 		w.fault(it)
 	case heal:
 		w.heal(it)
-	case boot, reach, carry:
+	case reach:
+		if !w.void[request{it.node, uint64(it.left)}] {
+			s.happen(it)
+		}
+	case boot, carry:
 		s.happen(it)
 	case lands:
 		w.land(it)
