@@ -235,7 +235,7 @@ func TestPermanentMarksAndKeepsAnError(t *testing.T) {
 	if !errors.Is(err, ErrPermanent) || !errors.Is(err, io.EOF) || err.Error() != "x: EOF" {
 		t.Errorf("%v: want it to be ErrPermanent and EOF, and to say x: EOF", err)
 	}
-	if errors.Is(io.EOF, ErrPermanent) {
+	if errors.Is(fmt.Errorf("x: %w", io.EOF), ErrPermanent) {
 		t.Error("an error that was not marked is permanent")
 	}
 }

@@ -38,18 +38,18 @@ func TestTermsRiseOnEveryPath(t *testing.T) {
 		last = l.Term
 		return l
 	}
-	l := take("first", alice)
-	l = take("again while holding", alice)
+	take("first", alice)
+	l := take("again while holding", alice)
 	if err := m.Release(bg, l); err != nil {
 		t.Fatal(err)
 	}
-	l = take("after release, another", bob)
+	take("after release, another", bob)
 	clk.Add(ttl)
-	l = take("after expiry, the same", bob)
+	take("after expiry, the same", bob)
 	clk.Add(ttl)
-	l = take("after expiry, another", alice)
+	take("after expiry, another", alice)
 	m.Assign("k", "bob")
-	l = take("after Assign", bob)
+	take("after Assign", bob)
 	m.Assign("k", "bob")
 	l = take("after Assign to whoever holds it", bob)
 	m.Assign("k", "")

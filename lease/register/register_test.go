@@ -77,8 +77,8 @@ func TestTermsRiseOverReleaseExpiryAndTheSameHolderAgain(t *testing.T) {
 		last = l.Term
 		return l
 	}
+	rises(acquire(t, m, alice))
 	l := rises(acquire(t, m, alice))
-	l = rises(acquire(t, m, alice))
 	if err := m.Release(t.Context(), l); err != nil {
 		t.Fatal(err)
 	}
