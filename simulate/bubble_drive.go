@@ -305,7 +305,11 @@ func (w *World) fault(it item) {
 	}
 	i := max(w.trace.Entries[before].Node, 0)
 	p := w.procs[i]
-	if shapes[f.Kind].store || !stands[i] {
+	if shapes[f.Kind].store || p == nil {
+		return
+	}
+	w.syncClock(p)
+	if !stands[i] {
 		return
 	}
 	var err error
@@ -321,7 +325,6 @@ func (w *World) fault(it item) {
 	case f.Kind == Cordon:
 		err = p.campaign.Resume()
 	case f.Kind == Drift, f.Kind == Forward:
-		w.syncClock(p)
 		w.tick(uint8(i))
 	}
 	if err != nil && !errors.Is(err, actor.ErrStopped) {
