@@ -100,8 +100,9 @@ func (m *Machine) follower(in *Input) Call {
 		if in.Term < m.term { // stale (R3)
 			break
 		}
+		another := in.Who == Other || in.Who == Nobody && in.Term > m.term // whose term is over again
 		m.term = in.Term
-		if m.holdBack && m.left == HandedOver && in.Who == Other { // handed over: a follower like any other again
+		if m.holdBack && m.left == HandedOver && another { // handed over: a follower like any other again
 			m.holdBack, m.next = false, in.Now.Add(m.wait(in.Remaining))
 		}
 		if !m.holdBack && in.Who == Nobody {

@@ -162,7 +162,7 @@ func (w *world) learn(was *world, f *fact) {
 	if f.Kind == Seen && f.Who != Us || f.stale() && f.Kind == Granted && f.Op == Acquire {
 		w.heard = max(w.heard, f.Term)
 	}
-	if f.Kind == Seen && f.Who == Other && f.Term >= was.m.Term() {
+	if f.Kind == Seen && (f.Who == Other && f.Term >= was.m.Term() || f.Who == Nobody && f.Term > was.m.Term()) {
 		w.moved = true
 	}
 	if f.Kind == Drained && was.work {

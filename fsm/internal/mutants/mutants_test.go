@@ -173,7 +173,7 @@ var mutants = []mutant{
 	{"a vacancy cuts the rest short", core, "if !m.holdBack && in.Who == Nobody {", "if in.Who == Nobody {"},
 	{"handed over, the next attempt is ours", rest, "return 2 * t.TTL", "return 0"},
 	{"handed over, the successor is not seen", core,
-		"if m.holdBack && m.left == HandedOver && in.Who == Other {",
+		"if m.holdBack && m.left == HandedOver && another {",
 		"if false {"},
 	{"an old hand-over cuts a back-off short", core, "m.holdBack, m.left = false, None", "m.holdBack = false"},
 	{"a long outage slows the next Acquire down", core, "m.tries = 0 // what calls", "// what calls"},
