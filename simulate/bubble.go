@@ -64,11 +64,11 @@ func bubble(t *testing.T, c Cluster, seed uint64, declare func(w *World)) *World
 	sc := c.base()
 	sc.Seed = seed
 	w := &World{
-		t: t, scenario: sc, digest: 14695981039346656037,
-		timers: map[uint64]*timer{}, writes: map[uint64]*write{}, void: map[request]bool{}, holders: map[lease.Holder]*process{},
+		scenario: sc, real: clock.New(), digest: 14695981039346656037, timers: map[uint64]*timer{},
+		writes: map[uint64]*write{}, void: map[request]bool{}, holders: map[lease.Holder]*process{},
 	}
 	synctest.Test(t, func(*testing.T) {
-		w.start, w.poke = time.Now(), make(chan struct{}, 1) // of this bubble
+		w.start, w.poke = w.real.Now(), make(chan struct{}, 1) // of this bubble
 		w.clock = newNodeClock(w, nil, false)
 		declare(w)
 		if w.failures = w.complete(); len(w.failures) == 0 {
@@ -81,7 +81,6 @@ func bubble(t *testing.T, c Cluster, seed uint64, declare func(w *World)) *World
 // World is what a bubble simulates. The methods that declare (Lead, FencedStore, UnfencedStore, Watch, At, Do, HealAt,
 // Until, Expect) are for the function given to [Bubble]; the others may be called from anywhere in the bubble.
 type World struct {
-	t        *testing.T
 	scenario Scenario
 	key      string
 	lead     func(context.Context, *actor.Tenure) error
@@ -92,6 +91,7 @@ type World struct {
 
 	world    world // the network, the store, the machines and the checks of engine A
 	trace    *Trace
+	real     clock.Clock // of the bubble
 	start    time.Time
 	clock    *nodeClock
 	poke     chan struct{} // tells the driver, while it sleeps, that something is in the inbox
@@ -220,7 +220,7 @@ func (w *World) Leader() int {
 }
 
 // Now returns the true time since the beginning.
-func (w *World) Now() time.Duration { return time.Since(w.start) }
+func (w *World) Now() time.Duration { return w.real.Since(w.start) }
 
 // Trace returns what has happened so far. Call it from Do and from an Expectation only.
 func (w *World) Trace() *Trace { return w.trace }

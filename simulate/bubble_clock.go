@@ -41,7 +41,7 @@ func (t *timer) fire() {
 }
 
 func newNodeClock(w *World, p *process, actors bool) *nodeClock {
-	c := &nodeClock{Clock: clock.New(), w: w, p: p, actors: actors, base: w.start.Round(0), dormant: clock.NewMock()}
+	c := &nodeClock{Clock: w.real, w: w, p: p, actors: actors, base: w.start.Round(0), dormant: clock.NewMock()}
 	if p != nil {
 		c.base = c.base.Add(time.Duration(w.world.now))
 		c.set(&w.world.nodes[p.number])
@@ -70,18 +70,19 @@ func (c *nodeClock) order() int {
 }
 
 func (c *nodeClock) local() fsm.Instant {
+	now := int64(c.w.Now())
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	n := node{since: c.since, shown: c.shown, rate: c.rate}
-	return (&world{now: int64(c.w.Now())}).local(&n)
+	passed := now - c.since // as world.local
+	return fsm.Instant(c.shown + passed + passed*c.rate/1e6)
 }
 
 // when is the first true time at which c shows at, or later.
 func (c *nodeClock) when(at fsm.Instant, now int64) int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	n := node{since: c.since, shown: c.shown, rate: c.rate}
-	return (&world{now: now}).when(&n, at)
+	fast := 1e6 + c.rate // as world.when
+	return max(now, c.since+((int64(at)-c.shown)*1e6+fast-1)/fast)
 }
 
 // Now returns the time, without a monotonic reading.

@@ -34,7 +34,8 @@ func (w *World) settle(before [MaxNodes]pending) {
 	w.seen = len(w.trace.Entries)
 	for _, e := range news {
 		if e.Kind == CarriedOut {
-			w.note("%d store n%d %v %v term %d holder %d until %d", s.now, e.Node, e.Op, e.Answer, e.Term, e.Holder, e.Expires)
+			w.note("%d store n%d %v %v term %d holder %d until %d",
+				s.now, e.Node, e.Op, e.Answer, e.Term, e.Holder, e.Expires)
 		}
 	}
 	for i := range s.sc.Nodes {
@@ -79,7 +80,8 @@ func (w *World) pending() (all [MaxNodes]pending) {
 	return all
 }
 
-// hung tells the machine of p, which has reached maxOut, of a call that was not made, and reports whether there was one.
+// hung tells the machine of p, which has reached maxOut, of a call that was not made, and reports whether there was
+// one.
 func (w *World) hung(p *process, before uint64) bool {
 	s := &w.world
 	op, number := s.nodes[p.number].machine.Awaits()
@@ -117,7 +119,8 @@ func (w *World) sameCalls(p *process, news []Entry, before uint64) {
 			return c.op == e.Op && (e.Op == fsm.Acquire || c.term == e.Term)
 		})
 		if at < 0 {
-			s.check.fail(s, "conform", "the machine of n%d asks to %v (term %d) and the node does not", p.number, e.Op, e.Term)
+			s.check.fail(s, "conform", "the machine of n%d asks to %v (term %d) and the node does not",
+				p.number, e.Op, e.Term)
 			return
 		}
 		c := p.fresh[at]
@@ -133,7 +136,8 @@ func (w *World) sameCalls(p *process, news []Entry, before uint64) {
 		}
 	}
 	if len(p.fresh) > 0 && s.nodes[p.number].up {
-		s.check.fail(s, "conform", "n%d asks to %v (term %d) and its machine does not", p.number, p.fresh[0].op, p.fresh[0].term)
+		s.check.fail(s, "conform", "n%d asks to %v (term %d) and its machine does not",
+			p.number, p.fresh[0].op, p.fresh[0].term)
 	}
 }
 

@@ -81,7 +81,7 @@ func (w *World) rest() {
 // sleep lets time pass until at, or until somebody knocks.
 func (w *World) sleep(at int64) {
 	if d := time.Duration(at - w.world.now); d > 0 {
-		t := time.NewTimer(d)
+		t := w.real.Timer(d)
 		select {
 		case <-t.C:
 		case <-w.poke:

@@ -68,8 +68,8 @@ type write struct {
 	done  chan error // capacity 1
 }
 
-// Write sends value and waits for the answer: nil, or a *[StaleError]. If ctx ends first, its cause is returned, and the
-// write may still reach the store. A process that stands still sends when it goes on.
+// Write sends value and waits for the answer: nil, or a *[StaleError]. If ctx ends first, its cause is returned, and
+// the write may still reach the store. A process that stands still sends when it goes on.
 func (k *Writer) Write(ctx context.Context, value string) error {
 	if k.p == nil {
 		return errDied
