@@ -23,6 +23,7 @@ type command struct {
 func commands() []*command {
 	return []*command{
 		runCommand(), statusCommand(), watchCommand(), resignCommand(), checkCommand(), doctorCommand(), demoCommand(),
+		simulateCommand(), auditCommand(),
 		{name: "version", summary: "print the version", run: version},
 		{name: "help", args: "[COMMAND]", summary: "explain a command", run: help},
 		{name: "guard", hidden: true, run: func(*command, []string, io.Writer) (int, error) { return guard.Main(), nil }},

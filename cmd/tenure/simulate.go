@@ -1,0 +1,221 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/go-tenure/tenure/simulate"
+)
+
+const simulateHelp = `It plays elections with everything that can go wrong, in virtual time, over the very election that
+"tenure run" runs: a range of seeds, each of which draws its own faults, or one scenario. It stops at
+the first schedule that breaks a rule, makes it small, and shows it. The network and the store are
+models: these are elections, not databases.
+
+  --seeds N      how many schedules; default 10000. With 1, that schedule is shown.
+  --first N      the first seed; default 0
+  --nodes N      how many nodes stand; default 5
+  --ttl D        length of the lease; default 15s
+  --store KIND   what the store is like: expiring (it lets leases run out) or register (it only compares
+                 and swaps); default expiring
+  --replay WHAT  play one scenario: a file, "-" for standard input, or a token such as t1:...
+  --shrink       with --replay: make it small before it is shown
+  --html FILE    write what is shown as a page that opens in any browser
+
+With --explore it visits every state that a small world can reach, and says what that world was:
+
+  --nodes N      default 2, at most 4
+  --crashes N    how many times a process may die; default 0. Likewise:
+  --pauses N     how many times one may stand still
+  --resigns N    how many times a leader may be asked to resign
+  --letters N    how many messages of a node may be under way at once, 1 or 2; default 1
+  --heal         from every state, heal everything and see that somebody leads
+  --max-states N where to give up; default 50 million
+
+It exits with 0 if no rule is broken (what lies outside of the promise, such as a store that loses
+writes, breaks none); with 1 if one is, or if --explore had to give up; with 64 on wrong usage or a
+scenario that cannot be read; with 130 when interrupted.
+`
+
+func simulateCommand() *command {
+	return &command{
+		name: "simulate", args: "[flags] [FILE|TOKEN]", summary: "play elections in which everything goes wrong",
+		about: simulateHelp, run: simulation,
+	}
+}
+
+// statusInterrupted is what shells report of a program that SIGINT has ended.
+const statusInterrupted = 130
+
+// simulating is the command line of simulate, and where it writes to.
+type simulating struct {
+	replay, store, html string
+	seeds               int
+	first               uint64
+	nodes               int
+	ttl                 time.Duration
+	shrink, explore     bool
+	small               simulate.Small
+	out                 io.Writer
+	progress            *progress
+}
+
+func simulation(c *command, args []string, out io.Writer) (int, error) {
+	s := simulating{out: out, progress: newProgress(os.Stderr)}
+	f := newFlags(c)
+	f.IntVar(&s.seeds, "seeds", 10_000, "")
+	f.Uint64Var(&s.first, "first", 0, "")
+	f.IntVar(&s.nodes, "nodes", 0, "")
+	f.DurationVar(&s.ttl, "ttl", defaultTTL, "")
+	f.StringVar(&s.store, "store", simulate.Expiring.String(), "")
+	f.StringVar(&s.replay, "replay", "", "")
+	f.BoolVar(&s.shrink, "shrink", false, "")
+	f.StringVar(&s.html, "html", "", "")
+	f.BoolVar(&s.explore, "explore", false, "")
+	f.IntVar(&s.small.Crashes, "crashes", 0, "")
+	f.IntVar(&s.small.Pauses, "pauses", 0, "")
+	f.IntVar(&s.small.Resigns, "resigns", 0, "")
+	f.IntVar(&s.small.Letters, "letters", 1, "")
+	f.BoolVar(&s.small.Heal, "heal", false, "")
+	f.IntVar(&s.small.MaxStates, "max-states", 50_000_000, "")
+	rest, err := f.mixed(args)
+	if err == nil {
+		err = s.check(f, rest)
+	}
+	if err != nil {
+		return statusUsage, err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	switch {
+	case s.explore:
+		return s.everything(ctx)
+	case s.replay != "":
+		return s.one(ctx)
+	}
+	return s.campaign(ctx, simulate.Scenario{})
+}
+
+// check returns an error that names what does not fit.
+func (s *simulating) check(f *flags, rest []string) error {
+	if len(rest) > 0 && s.replay == "" {
+		s.replay, rest = rest[0], rest[1:]
+	}
+	if len(rest) > 0 {
+		return fmt.Errorf("do not know what to do with %q; %s", rest[0], f.help())
+	}
+	mode, others := "--explore", []string{"seeds", "first", "ttl", "store", "html", "shrink"}
+	switch {
+	case s.explore && s.replay != "":
+		return fmt.Errorf("--explore does not go with a scenario; leave one of them out")
+	case !s.explore && s.replay != "":
+		mode, others = "a scenario, which says it itself", []string{"seeds", "first", "nodes", "ttl", "store"}
+	case !s.explore:
+		mode, others = "a range of seeds", []string{"shrink"}
+	}
+	if !s.explore {
+		others = append(others, "crashes", "pauses", "resigns", "letters", "heal", "max-states")
+	}
+	for _, name := range others {
+		if f.given(name) {
+			return fmt.Errorf("--%s does not go with %s; leave it out", name, mode)
+		}
+	}
+	switch {
+	case s.seeds < 1:
+		return fmt.Errorf("--seeds %d plays nothing; give at least 1", s.seeds)
+	case f.given("nodes") && s.nodes < 1:
+		return fmt.Errorf("--nodes %d is no election; give at least 1", s.nodes)
+	case s.ttl <= 0:
+		return fmt.Errorf("--ttl %v is not positive; give a length of time, such as 15s", s.ttl)
+	case s.small.MaxStates < 1:
+		return fmt.Errorf("--max-states %d explores nothing; give at least 1", s.small.MaxStates)
+	case s.small.Letters < 1:
+		return fmt.Errorf("--letters %d lets nothing through; give 1 or 2", s.small.Letters)
+	}
+	if dir := filepath.Dir(s.html); s.html != "" {
+		if at, err := os.Stat(dir); err != nil || !at.IsDir() {
+			return fmt.Errorf("--html %s: there is no directory %s; give a file in one that there is", s.html, dir)
+		}
+	}
+	return nil
+}
+
+// scenario reads what is to be replayed: a token, a file or standard input.
+func (s *simulating) scenario() (simulate.Scenario, error) {
+	if at := strings.IndexByte(s.replay, ':'); at > 0 && at < 5 && !strings.ContainsAny(s.replay, `/\`) {
+		return simulate.ParseToken(s.replay)
+	}
+	if s.replay == "-" {
+		return simulate.Parse(os.Stdin)
+	}
+	file, err := os.Open(s.replay)
+	if err != nil {
+		return simulate.Scenario{}, fmt.Errorf("%w; give a file that holds a scenario, or a token", err)
+	}
+	defer file.Close()
+	scenario, err := simulate.Parse(file)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", s.replay, err)
+	}
+	return scenario, err
+}
+
+// one plays one scenario and shows it.
+func (s *simulating) one(context.Context) (int, error) {
+	scenario, err := s.scenario()
+	if err != nil {
+		return statusUsage, plain(err)
+	}
+	shown, original := scenario, (*simulate.Scenario)(nil)
+	if s.shrink {
+		small, plays := simulate.Shrink(scenario)
+		if len(small.Faults) < len(scenario.Faults) || small.Nodes < scenario.Nodes {
+			original = &scenario
+		}
+		shown = small
+		fmt.Fprintf(s.out, "%d of %d faults are needed (%d replays)\n", len(small.Faults), len(scenario.Faults), plays)
+	}
+	return s.show(shown, original)
+}
+
+// show plays a scenario, prints its timeline and writes its page, beside that of what it was shrunk from.
+func (s *simulating) show(scenario simulate.Scenario, original *simulate.Scenario) (int, error) {
+	trace, err := simulate.Play(scenario)
+	if err != nil {
+		return statusUsage, plain(err)
+	}
+	fmt.Fprintf(s.out, "%s\nreplay: tenure simulate --replay %s\n", trace.Timeline(), scenario.Token())
+	if s.html != "" {
+		if err := s.page(trace, original); err != nil {
+			return statusUsage, plain(err)
+		}
+		fmt.Fprintf(s.out, "page: %s\n", s.html)
+	}
+	if v := trace.Violation; v.Rule != "" && !v.Beyond {
+		return statusNo, nil
+	}
+	return 0, nil
+}
+
+func (s *simulating) page(trace *simulate.Trace, original *simulate.Scenario) (err error) {
+	var before *simulate.Trace
+	if original != nil {
+		if before, err = simulate.Play(*original); err != nil {
+			return err
+		}
+	}
+	file, err := os.Create(s.html)
+	if err != nil {
+		return fmt.Errorf("--html: %w; give a file that can be written", err)
+	}
+	return errors.Join(trace.HTML(file, before), file.Close())
+}

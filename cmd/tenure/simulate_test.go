@@ -1,0 +1,201 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/go-tenure/tenure/simulate"
+)
+
+// twoLead breaks a rule, outside of the promise: the store ends a lease early.
+const twoLead = "tenure scenario 1\nnodes 3\nttl 15s\ncut n0 at 3s for 2s\nearly at 20s by 14s\n"
+
+// nobodyLeads breaks a rule inside of it, because it leaves no time to recover.
+const nobodyLeads = "tenure scenario 1\nnodes 2\nttl 15s\nheal 30s\nend 30.001s\n" +
+	"down at 0s for 30s\ncut n1 at 3s for 2s\n"
+
+func file(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestASeedRangeThatBreaksNothingExitsWithZeroAndSaysWhatWasPlayed(t *testing.T) {
+	unused := filepath.Join(t.TempDir(), "page.html")
+	status, out, errs := call(t, "simulate", "--seeds", "200", "--first", "7", "--nodes", "3", "--html", unused)
+	if status != 0 || errs != "" {
+		t.Fatalf("exit code is %d, %s", status, errs)
+	}
+	for _, want := range []string{
+		"200 schedules of 3 nodes, ", " days simulated, ", "schedules/s, in ", "digest ", "no rule is broken",
+		unused + " was not written",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("it says %q, want %q in it", out, want)
+		}
+	}
+}
+
+func TestOneSeedIsShown(t *testing.T) {
+	status, out, _ := call(t, "simulate", "--seeds", "1", "--first", "7")
+	if status != 0 || !strings.HasPrefix(out, "seed 7  digest ") ||
+		!strings.Contains(out, "replay: tenure simulate --replay t1:") {
+		t.Errorf("exit code is %d, output %s", status, out)
+	}
+}
+
+func TestAScenarioIsReplayedFromAFileATokenAndStandardInput(t *testing.T) {
+	scenario, err := simulate.Parse(strings.NewReader(nobodyLeads))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := file(t, nobodyLeads)
+	_, want, _ := call(t, "simulate", path)
+	if !strings.HasPrefix(want, "FAIL live at 30.001s") {
+		t.Fatalf("output is %s", want)
+	}
+	for _, args := range [][]string{{"--replay", path}, {scenario.Token()}, {"--replay", scenario.Token()}, {"-"}} {
+		p := tenure(t, append([]string{"simulate"}, args...)...)
+		p.cmd.Stdin = strings.NewReader(nobodyLeads)
+		status := p.start(t).status(t, 20*time.Second)
+		if status != 1 || p.out.String() != want {
+			t.Errorf("%v: exit code is %d, output %s%s", args, status, p.out, p.err)
+		}
+	}
+}
+
+func TestAScenarioIsMadeSmallAndShownAsAPage(t *testing.T) {
+	page := filepath.Join(t.TempDir(), "page.html")
+	status, out, errs := call(t, "simulate", "--shrink", "--html", page, file(t, nobodyLeads))
+	if status != 1 || !strings.HasPrefix(out, "1 of 2 faults are needed (") || !strings.Contains(out, "page: "+page) {
+		t.Errorf("exit code is %d, output %s%s", status, out, errs)
+	}
+	if text := read(page); !strings.Contains(text, "<b>live</b> is violated") ||
+		!strings.Contains(text, "The schedule it was found in") {
+		t.Errorf("the page has %d bytes and not what it should show", len(text))
+	}
+}
+
+func TestWhatIsOutsideOfThePromiseIsShownAndNoFault(t *testing.T) {
+	status, out, _ := call(t, "simulate", file(t, twoLead))
+	if status != 0 || !strings.HasPrefix(out, "FAIL R1 at ") || !strings.Contains(out, "(outside of the promise)") {
+		t.Errorf("exit code is %d, output %s", status, out)
+	}
+}
+
+func TestACampaignThatFailsShowsTheSmallestScenarioAndExitsWithOne(t *testing.T) {
+	var out bytes.Buffer
+	s := simulating{
+		seeds: 10_000, nodes: 2, ttl: 15 * time.Second, store: "expiring", out: &out, progress: &progress{},
+		html: filepath.Join(t.TempDir(), "page.html"),
+	}
+	// With so little time to recover, some schedule must leave nobody to lead.
+	status, err := s.campaign(context.Background(), simulate.Scenario{Heal: 40 * time.Second, End: 40*time.Second + 1})
+	if status != statusNo || err != nil {
+		t.Fatalf("exit code is %d, %v\n%s", status, err, &out)
+	}
+	for _, want := range []string{
+		"violates live at ", "faults are needed (", "FAIL live", "replay: tenure simulate --replay t1:", "page: ",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("it says %s\nwant %q in it", &out, want)
+		}
+	}
+	if !strings.Contains(read(s.html), "The schedule it was found in") {
+		t.Error("the page does not show the schedule it was found in")
+	}
+}
+
+func TestProgressIsWrittenOverItselfAndTakenAway(t *testing.T) {
+	var out, line bytes.Buffer
+	s := simulating{seeds: 20_000, nodes: 2, ttl: time.Second, store: "register", out: &out, progress: &progress{w: &line}}
+	if status, err := s.campaign(context.Background(), simulate.Scenario{}); status != 0 || err != nil {
+		t.Fatalf("exit code is %d, %v\n%s", status, err, &out)
+	}
+	text := line.String()
+	if !strings.HasPrefix(text, "\r") || !strings.Contains(text, " left") || !strings.HasSuffix(text, " \r") {
+		t.Errorf("progress is %q", text)
+	}
+	line.Reset()
+	s.progress.last = time.Time{}
+	status, err := s.everything(context.Background())
+	if status != 0 || err != nil || !strings.HasPrefix(line.String(), "\rexploring: 2 nodes") {
+		t.Errorf("exit code is %d, %v, progress %q", status, err, &line)
+	}
+}
+
+func TestASmallWorldIsExploredWholeAndItsScopeIsSaid(t *testing.T) {
+	status, out, errs := call(t, "simulate", "--explore", "--nodes", "1", "--crashes", "1", "--pauses", "1", "--heal")
+	if status != 0 || !strings.HasPrefix(out, "explored: 1 nodes, at most 1 crashes, 1 pauses, 0 resignations; ") ||
+		!strings.Contains(out, ", complete; no rule is broken; ") || !strings.Contains(out, " states/s\n") {
+		t.Errorf("exit code is %d, output %s%s", status, out, errs)
+	}
+	status, out, errs = call(t, "simulate", "--explore", "--max-states", "100")
+	if status != 1 || !strings.Contains(out, "not complete") || !strings.Contains(errs, "raise --max-states") {
+		t.Errorf("exit code is %d, output %s%s", status, out, errs)
+	}
+}
+
+func TestASimulationThatIsInterruptedSaysHowFarItCame(t *testing.T) {
+	p := start(t, "simulate", "--seeds", "2000000000")
+	time.Sleep(300 * time.Millisecond) // real time: it cannot be seen from outside when it has begun
+	p.signal(t, syscall.SIGINT)
+	if status := p.status(t, 20*time.Second); status != 130 && status != -1 {
+		t.Errorf("exit code is %d", status)
+	} else if errs := p.err.String(); status == 130 && !strings.Contains(errs, "interrupted after ") {
+		t.Errorf("it says %q", errs)
+	}
+}
+
+func TestWhatCannotBeSimulatedIsAnsweredInOneLine(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		says string
+	}{
+		{[]string{"a", "b"}, `do not know what to do with "b"`},
+		{[]string{"--seeds", "0"}, "--seeds 0 plays nothing; give at least 1"},
+		{[]string{"--seeds", "many"}, `invalid value "many" for flag -seeds`},
+		{[]string{"--nodes", "0"}, "--nodes 0 is no election"},
+		{[]string{"--nodes", "17"}, "tenure simulate: 17 nodes; 1 to 16 can be simulated"},
+		{[]string{"--nodes", "17", "--seeds", "1"}, "17 nodes; 1 to 16 can be simulated"},
+		{[]string{"--ttl", "-1s"}, "--ttl -1s is not positive"},
+		{[]string{"--store", "wood"}, `--store "wood" is unknown; known are expiring and register`},
+		{[]string{"--shrink"}, "--shrink does not go with a range of seeds"},
+		{[]string{"--crashes", "1"}, "--crashes does not go with a range of seeds"},
+		{[]string{"--explore", "--seeds", "5"}, "--seeds does not go with --explore"},
+		{[]string{"--explore", "--html", "x"}, "--html does not go with --explore"},
+		{[]string{"--explore", "x"}, "--explore does not go with a scenario"},
+		{[]string{"--explore", "--nodes", "5"}, "5 nodes; 1 to 4 can be explored"},
+		{[]string{"--explore", "--letters", "0"}, "--letters 0 lets nothing through"},
+		{[]string{"--explore", "--letters", "3"}, "Letters 3; 1 or 2 can be explored"},
+		{[]string{"--explore", "--crashes", "-1"}, "Crashes -1; 0 to 7 can be explored"},
+		{[]string{"--explore", "--max-states", "0"}, "--max-states 0 explores nothing"},
+		{[]string{"--nodes", "3", "x"}, "--nodes does not go with a scenario"},
+		{[]string{"--html", "/no/such/dir/x.html"}, "there is no directory /no/such/dir"},
+		{[]string{"/no/such/file"}, "no such file or directory; give a file that holds a scenario, or a token"},
+		{[]string{"t9:abc"}, `the token is of version "t9", this is "t1"`},
+		{[]string{"t1:abc"}, "the token is damaged"},
+		{[]string{file(t, "hello\n")}, `begins with "tenure scenario 1"`},
+		{[]string{file(t, "tenure scenario 1\nexplode n0 at 1s\n")}, `line 2: unknown fault "explode"`},
+		{[]string{file(t, "tenure scenario 1\nnodes 3\npause n7 at 1s for 2s\n")}, "there is no node n7 among 3"},
+	} {
+		status, out, errs := call(t, append([]string{"simulate"}, c.args...)...)
+		if status != 64 || out != "" || strings.Count(errs, "\n") != 1 || !strings.HasPrefix(errs, "tenure simulate: ") {
+			t.Errorf("%v: exit code is %d, output %q, %q", c.args, status, out, errs)
+		}
+		if !strings.Contains(errs, c.says) {
+			t.Errorf("%v: it says %q, want %q in it", c.args, errs, c.says)
+		}
+	}
+}
