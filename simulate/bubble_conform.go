@@ -53,6 +53,16 @@ func (w *World) settle(before [MaxNodes]pending) {
 	}
 }
 
+// disagree takes note that a node and its machine do not agree, which no fault excuses.
+func (w *World) disagree(format string, args ...any) {
+	c := &w.world.check
+	if c.violation.Beyond {
+		c.violation = Violation{}
+	}
+	c.fail(&w.world, "conform", format, args...)
+	c.violation.Beyond = false
+}
+
 // maxOut is how many calls of one election package actor makes at once: one, and one that does not return although
 // its context has ended. What is more is refused to the machine as if the store had given no usable answer.
 const maxOut = 2
@@ -119,7 +129,7 @@ func (w *World) sameCalls(p *process, news []Entry, before uint64) {
 			return c.op == e.Op && (e.Op == fsm.Acquire || c.term == e.Term)
 		})
 		if at < 0 {
-			s.check.fail(s, "conform", "the machine of n%d asks to %v (term %d) and the node does not",
+			w.disagree("the machine of n%d asks to %v (term %d) and the node does not",
 				p.number, e.Op, e.Term)
 			return
 		}
@@ -136,7 +146,7 @@ func (w *World) sameCalls(p *process, news []Entry, before uint64) {
 		}
 	}
 	if len(p.fresh) > 0 && s.nodes[p.number].up {
-		s.check.fail(s, "conform", "n%d asks to %v (term %d) and its machine does not",
+		w.disagree("n%d asks to %v (term %d) and its machine does not",
 			p.number, p.fresh[0].op, p.fresh[0].term)
 	}
 }
@@ -169,7 +179,7 @@ func (w *World) sameMoves(p *process, news []Entry) {
 		}
 	}
 	if !slices.Equal(moves, want) {
-		s.check.fail(s, "conform", "n%d published %v; its machine made the moves %v", p.number, moves, want)
+		w.disagree("n%d published %v; its machine made the moves %v", p.number, moves, want)
 	}
 }
 
@@ -183,7 +193,7 @@ func (w *World) sameState(p *process) {
 		left = 0
 	}
 	if st.State != m.State() || st.Term != m.Term() || st.Paused != m.Paused() || st.Remaining != left {
-		s.check.fail(s, "conform", "n%d is %v under term %d for %v, paused %v; its machine %v under term %d for %v, paused %v",
+		w.disagree("n%d is %v under term %d for %v, paused %v; its machine %v under term %d for %v, paused %v",
 			p.number, st.State, st.Term, st.Remaining, st.Paused, m.State(), m.Term(), left, m.Paused())
 	}
 }

@@ -328,7 +328,7 @@ func (w *World) fault(it item) {
 		w.tick(uint8(i))
 	}
 	if err != nil && !errors.Is(err, actor.ErrStopped) {
-		s.check.fail(s, "conform", "n%d: %v: %v", i, f.Kind, err)
+		w.disagree("n%d: %v: %v", i, f.Kind, err)
 	}
 }
 
@@ -343,7 +343,7 @@ func (w *World) heal(it item) {
 	w.world.happen(it)
 	for _, p := range resumed {
 		if err := p.campaign.Resume(); err != nil && !errors.Is(err, actor.ErrStopped) {
-			w.world.check.fail(&w.world, "conform", "n%d: %v", p.number, err)
+			w.disagree("n%d: %v", p.number, err)
 		}
 	}
 }

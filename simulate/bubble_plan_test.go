@@ -44,7 +44,7 @@ func planned(t *testing.T, nodes int, seed uint64) *World {
 }
 
 func TestWhateverGoesWrongNodesAndMachinesAgree(t *testing.T) {
-	seeds := uint64(300)
+	seeds := uint64(200)
 	if testing.Short() {
 		seeds = 30
 	}

@@ -65,7 +65,7 @@ func (w *World) boot(i int) {
 		p.campaign, err = node.Campaign(actor.Election{Key: w.key, Timing: w.scenario.Timing, Lead: p.lead})
 	}
 	if err != nil {
-		w.world.check.fail(&w.world, "conform", "n%d does not start: %v", i, err)
+		w.disagree("n%d does not start: %v", i, err)
 		return
 	}
 	w.mu.Lock()

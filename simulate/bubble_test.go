@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/exec"
 	"runtime"
 	"slices"
 	"strings"
@@ -379,5 +381,74 @@ func TestTheSeedOfANodeIsTheInverseOfWhatItMakesOfIt(t *testing.T) {
 		if got != want {
 			t.Errorf("%q: %016x becomes %016x", key, want, got)
 		}
+	}
+}
+
+func TestTimeDoesNotRunWhileNobodyCanLeadOrReturn(t *testing.T) {
+	w := bubble(t, Cluster{Nodes: 3}, 1, func(w *World) {
+		biller(w, w.FencedStore("ledger"))
+		tell(t, w, "down at 20s for 50s")
+		w.Expect(FailoverWithin(20 * time.Second))
+	})
+	mustPass(t, w)
+	w = bubble(t, Cluster{Nodes: 1}, 1, func(w *World) {
+		w.Lead("billing", func(ctx context.Context, t *actor.Tenure) error {
+			<-ctx.Done()
+			w.ClockOf(t).Sleep(time.Second)
+			return nil
+		})
+		tell(t, w, "resign n0 at 20s; pause n0 at 20.1s for 20s")
+		w.Expect(Drained(2*time.Second), func(w *World) error {
+			if err := Drained(50 * time.Millisecond)(w); err == nil {
+				return errors.New("work that ran on for 100ms before its process stood still was found to take less")
+			}
+			return nil
+		})
+	})
+	mustPass(t, w)
+}
+
+func TestOutsideOfThePromiseTheFenceHoldsAndNothingElseDoes(t *testing.T) {
+	play := func(fenced bool) *World {
+		return bubble(t, Cluster{Nodes: 3}, 2, func(w *World) {
+			ledger := w.UnfencedStore("ledger")
+			if fenced {
+				ledger = w.FencedStore("ledger")
+			}
+			biller(w, ledger)
+			tell(t, w, "cut leader at 20s for 20s; early at 20.5s by 14s")
+			w.Expect(OneWriter(ledger))
+		})
+	}
+	w := play(true)
+	mustPass(t, w)
+	if !slices.ContainsFunc(w.trace.Entries, func(e Entry) bool { return e.Kind == Violated }) {
+		t.Error("two leaders were not seen, so that this showed nothing")
+	}
+	if w = play(false); len(w.failures) != 1 || !strings.Contains(w.failures[0].Error(), "ledger: at ") {
+		t.Errorf("without a fence: %v", w.failures)
+	}
+}
+
+// never tells a process that this test starts to play the schedule that cannot end.
+const never = "TENURE_TEST_NEVER"
+
+func TestWorkThatNeverReturnsIsNamed(t *testing.T) {
+	if os.Getenv(never) != "" {
+		bubble(t, Cluster{Nodes: 1, TTL: time.Second}, 1, func(w *World) {
+			block := make(chan int)
+			w.Lead("billing", func(context.Context, *actor.Tenure) error { <-block; return nil })
+		})
+		return
+	}
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := exec.CommandContext(t.Context(), program, "-test.run=^"+t.Name()+"$")
+	c.Env = append(os.Environ(), never+"=1")
+	out, err := c.CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "the work of n0 has not returned 1h0m0s after its context ended") {
+		t.Errorf("%v\n%.2000s", err, out)
 	}
 }
