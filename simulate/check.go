@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/go-tenure/tenure/fsm"
+	"github.com/go-tenure/tenure/lease"
 )
 
 // Violation is the first thing in a schedule that must not happen. The zero Violation is none.
@@ -180,7 +181,7 @@ func (c *checker) write(w *world, i uint8) {
 	}
 	c.accepted = max(c.accepted, n.work.term)
 	if w.trace != nil {
-		w.log(Entry{Node: int8(i), Kind: kind, Term: n.machine.Term()})
+		w.log(Entry{Node: int8(i), Kind: kind, Term: lease.Term(n.work.term)})
 	}
 }
 

@@ -102,6 +102,8 @@ func (w *world) processFault(f Fault, i uint8, begins bool) {
 		if begins {
 			n.paused = max(n.paused, min(w.now+int64(f.For), int64(w.sc.Heal)))
 			w.check.pausing(w, i, n.paused)
+		} else if n.up && n.work.running && n.paused <= w.now { // the work goes on with what it was about to do
+			w.check.write(w, i)
 		}
 	case Slow:
 		n.slow = during(begins, f.By)

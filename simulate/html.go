@@ -94,6 +94,7 @@ const legend = `<ul class=legend>
 <li><svg width=34 height=12><path class="a lost" d="M2 6H32"/></svg>lost
 <li><svg width=14 height=12><path class=wrote d="M7 2l5 8H2z"/></svg>write accepted
 <li><svg width=14 height=12><path class=barred d="M3 2l8 8M11 2l-8 8"/></svg>write refused
+<li><svg width=10 height=12><path class=workended d="M3 3h4v6h-4"/></svg>work has returned
 </ul>
 `
 

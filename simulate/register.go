@@ -17,9 +17,10 @@ import (
 
 // client is one call of a machine on its way through the register algorithm.
 type client struct {
-	id    uint64 // 0: none
-	call  fsm.Call
-	state register.Call
+	id     uint64 // 0: none
+	call   fsm.Call
+	state  register.Call
+	number uint64 // of its latest request, in the trace
 }
 
 // paper is a request to the register, or its answer.
@@ -92,8 +93,10 @@ func (w *world) decide(i uint8, c *client) {
 func (w *world) settle(i uint8, c *client, in fsm.Input) {
 	in.Op, in.Call = c.call.Op, c.call.Number
 	c.id = 0
-	w.log(Entry{Node: int8(i), Kind: Answered, Op: in.Op, Answer: in.Kind, Term: in.Term})
+	learned := w.logged()
+	w.log(Entry{Node: int8(i), Kind: Answered, Call: c.number, Op: in.Op, Answer: in.Kind, Term: in.Term})
 	w.step(i, in)
+	w.believed(learned)
 }
 
 // request puts p on its way to the register.
@@ -102,6 +105,7 @@ func (w *world) request(i uint8, c *client, p paper) {
 	n := &w.nodes[i]
 	n.calls++
 	number := n.calls
+	c.number = number
 	w.log(Entry{Node: int8(i), Kind: Asked, Call: number, Op: c.call.Op, Term: c.call.Term})
 	it := item{
 		do: reach, node: i, inc: n.inc, op: c.call.Op, call: c.id, term: uint64(len(w.papers) - 1), left: int64(number),
