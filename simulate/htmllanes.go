@@ -201,13 +201,14 @@ var stateClasses = [...]string{
 func (l *lanes) states(node int8) {
 	y := laneTop(int(node)) + barTop
 	class, since, entry, term := "", time.Duration(0), 0, uint64(0)
+	labels := "" // above everything else
 	turn := func(at time.Duration, next string, i int) {
 		if class != "" && at >= l.begin {
 			wide := max(l.at(at)-l.at(since), 0.8)
 			fmt.Fprintf(l.b, "<rect class=%s x=%s y=%d width=%s height=%d data-e=%s />", class, l.x(since), y, px(wide),
 				barHigh, l.ref(entry))
 			if class == "leader" && wide > 46 {
-				fmt.Fprintf(l.b, "<text class=term x=%s y=%d>term %d</text>", px(l.at(since)+5), y+12, term)
+				labels += fmt.Sprintf("<text class=term x=%s y=%d>term %d</text>", px(l.at(since)+5), y+12, term)
 			}
 		}
 		class, since, entry = next, at, i
@@ -242,7 +243,7 @@ func (l *lanes) states(node int8) {
 				px(l.at(to)-l.at(e.At)), barHigh, l.ref(i))
 		}
 	}
-	l.b.WriteByte('\n')
+	l.b.WriteString(labels + "\n")
 }
 
 // slope draws how the time that is left runs out from one instant on, cut off at another.
