@@ -120,6 +120,7 @@ func (w *World) sameCalls(p *process, news []Entry, before uint64) {
 	defer w.mu.Unlock()
 	op, number := s.nodes[p.number].machine.Awaits()
 	awaited := number != 0 && number != before
+	hang := len(p.calls) - len(p.fresh)
 	for k := len(news) - 1; k >= 0; k-- {
 		e := &news[k]
 		if e.Kind != Asked || e.Node != int8(p.number) || w.void[request{p.number, e.Call}] {
@@ -136,7 +137,9 @@ func (w *World) sameCalls(p *process, news []Entry, before uint64) {
 		c := p.fresh[at]
 		p.fresh = slices.Delete(p.fresh, at, at+1)
 		if awaited && c.op == op {
-			c.number, awaited = number, false
+			if c.number, awaited = number, false; hang >= maxOut {
+				w.disagree("n%d asks to %v while %d calls have not returned; its actor makes %d at most", p.number, op, hang, maxOut)
+			}
 		}
 		if f, hangs := s.requestFault(p.number, e.Call, Hang); hangs {
 			c.hangs = true
