@@ -138,7 +138,8 @@ func (w *World) sameCalls(p *process, news []Entry, before uint64) {
 		p.fresh = slices.Delete(p.fresh, at, at+1)
 		if awaited && c.op == op {
 			if c.number, awaited = number, false; hang >= maxOut {
-				w.disagree("n%d asks to %v while %d calls have not returned; its actor makes %d at most", p.number, op, hang, maxOut)
+				w.disagree("n%d asks to %v while %d calls have not returned; an actor makes %d at most",
+					p.number, op, hang, maxOut)
 			}
 		}
 		if f, hangs := s.requestFault(p.number, e.Call, Hang); hangs {
