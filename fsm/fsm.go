@@ -193,6 +193,9 @@ func (m *Machine) releasing(in *Input) Call {
 		m.drained(in)
 	case Seen:
 		m.news(in)
+		if m.left == HandedOver && in.Who != Us && in.Term > m.term { // another leads already: no need to stand back
+			m.left = Lost
+		}
 	case Granted:
 		switch in.Op {
 		case Acquire: // the doubtful one is settled: now there is something to release

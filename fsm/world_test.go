@@ -165,6 +165,9 @@ func (w *world) learn(was *world, f *fact) {
 	if f.Kind == Seen && (f.Who == Other && f.Term >= was.m.Term() || f.Who == Nobody && f.Term > was.m.Term()) {
 		w.moved = true
 	}
+	if f.Kind == Seen && was.m.State() == Releasing && w.left == HandedOver && f.Who != Us && f.Term > was.term {
+		w.left = Lost // another has led by now
+	}
 	if f.Kind == Drained && was.work {
 		w.work, w.draining, w.by, w.pace = false, false, f.Now.Add(2*t.CallTimeout), 0
 		w.stopped = w.stopped || f.Outcome == Over
