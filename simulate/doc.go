@@ -6,9 +6,12 @@
 //   - Schedules. A [Scenario] says what goes wrong and when; [Play] plays it, the same way every time, and checks the
 //     rules after every step, as an observer that knows the true time and all that is going on. A [Campaign] plays a
 //     range of seeds, each of which makes a scenario with [Plan]. What fails is made small by [Shrink], shown by
-//     [Trace.Timeline] and repeated by [Replay]. [Run] does all of that for a user's test.
+//     [Trace.Timeline] on a terminal and by [Trace.HTML] in a browser, and repeated by [Replay]. [Run] does all of that
+//     for a user's test.
 //   - Everything. [Small.Explore] visits every state that a small world can reach, with every order of events, every
 //     loss and every delay, and says exactly what that world was.
+//
+// [Audit] checks what can be checked of the same rules on the events that nodes wrote down in production.
 //
 // No goroutine, no clock and no random number takes part. Whatever a fault does not decide is a hash of the seed and of
 // what it is for, so that leaving out one fault leaves everything else as it was.
