@@ -226,7 +226,11 @@ func (r Explored) Report(s Small) string {
 	case !r.Complete:
 		b.WriteString(", not complete\n")
 	default:
-		fmt.Fprintf(&b, ", complete; no rule is broken; after healing somebody leads within %d ticks\n", r.Failover)
+		b.WriteString(", complete; no rule is broken")
+		if r.Failover >= 0 {
+			fmt.Fprintf(&b, "; after healing somebody leads within %d ticks", r.Failover)
+		}
+		b.WriteByte('\n')
 	}
 	return b.String()
 }

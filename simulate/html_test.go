@@ -56,7 +56,7 @@ func TestThePageShowsStatesDeadlinesLeasesRequestsAndFaults(t *testing.T) {
 		"a lease": "<path class=lease", "the holder of a lease": ">term 1 · n1</text>", "a fault": ">cut</text>",
 		"a granted request": `class="a g"`, "a refused request": `class="a r"`, "a late answer": `class="a r late"`,
 		"a lost request": `class="a lost"`, "an accepted write": "<path class=wrote", "a refused write": "<path class=barred d",
-		"a death": ">✕</text>",
+		"a death":               ">✕</text>",
 		"the end of all faults": "all faults over", "the script": "pause leader at 31s for 20s",
 		"the token": trace.Scenario.Token(), "the verdict": "No rule is broken",
 	} {

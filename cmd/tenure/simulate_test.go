@@ -141,6 +141,9 @@ func TestASmallWorldIsExploredWholeAndItsScopeIsSaid(t *testing.T) {
 		!strings.Contains(out, ", complete; no rule is broken; ") || !strings.Contains(out, " states/s\n") {
 		t.Errorf("exit code is %d, output %s%s", status, out, errs)
 	}
+	if _, out, _ := call(t, "simulate", "--explore", "--nodes", "1"); !strings.Contains(out, "no rule is broken\nin ") {
+		t.Errorf("what was not explored is spoken of: %s", out)
+	}
 	status, out, errs = call(t, "simulate", "--explore", "--max-states", "100")
 	if status != 1 || !strings.Contains(out, "not complete") || !strings.Contains(errs, "raise --max-states") {
 		t.Errorf("exit code is %d, output %s%s", status, out, errs)
