@@ -89,7 +89,9 @@ func (n *Node) drained(c *Campaign, err error) {
 	switch {
 	case errors.Is(err, ErrOver):
 		in.Outcome = fsm.Over
-		if err != ErrOver {
+		if err == ErrOver {
+			err = nil // said, not failed
+		} else {
 			c.extra.err = err
 		}
 	case err != nil:

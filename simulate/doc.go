@@ -1,28 +1,30 @@
 // Package simulate plays many nodes in virtual time, with everything that can go wrong, over the very [fsm.Machine]
 // that runs in production.
 //
-// There are two ways to look at the same machine:
+// There are three ways to look at the same machine:
 //
 //   - Schedules. A [Scenario] says what goes wrong and when; [Play] plays it, the same way every time, and checks the
 //     rules after every step, as an observer that knows the true time and all that is going on. A [Campaign] plays a
 //     range of seeds, each of which makes a scenario with [Plan]. What fails is made small by [Shrink], shown by
 //     [Trace.Timeline] on a terminal and by [Trace.HTML] in a browser, and repeated by [Replay]. [Run] does all of that
 //     for a user's test.
+//   - Your own code. [Bubble] runs the nodes of package actor and the user's own work over the same world, in a
+//     synctest bubble, one thing at a time, and holds every move and every call to what the machine does.
 //   - Everything. [Small.Explore] visits every state that a small world can reach, with every order of events, every
 //     loss and every delay, and says exactly what that world was.
 //
 // [Audit] checks what can be checked of the same rules on the events that nodes wrote down in production.
 //
-// No goroutine, no clock and no random number takes part. Whatever a fault does not decide is a hash of the seed and of
-// what it is for, so that leaving out one fault leaves everything else as it was.
+// In schedules and explorations no goroutine, no clock and no random number takes part. Whatever a fault does not
+// decide is a hash of the seed and of what it is for, so that leaving out one fault leaves everything else as it was.
 //
 // # What is simulated
 //
-// The machine is the real one. The actor around it is not here: what it does between machine and store is done by the
-// world, in the same order. The network delays, loses, doubles and overtakes. The store is a model of one that lets
-// leases run out by its own clock, or a bare register under the very decisions of package lease/register. Work that is
-// told to stop returns within three quarters of the grace. It is fast because it is small: these are elections, not
-// databases.
+// The machine is the real one. The actor around it is real in a bubble; elsewhere the world does what it does between
+// machine and store, in the same order. The network delays, loses, doubles and overtakes. The store is a model of one
+// that lets leases run out by its own clock, or a bare register under the very decisions of package lease/register.
+// Work that is told to stop returns within three quarters of the grace. It is fast because it is small: these are
+// elections, not databases.
 //
 // # What is checked
 //
