@@ -10,7 +10,7 @@ import (
 
 // Violation is the first thing in a schedule that must not happen. The zero Violation is none.
 type Violation struct {
-	Rule string        // "R1" to "R13", "fence", "live", "loss", "load", "Zeno" or "table"
+	Rule string        // "R1" to "R13", "fence", "live", "loss", "load", "stop", "Zeno" or "table"
 	At   time.Duration // true time
 	Text string
 	// Beyond: the schedule has faults that are outside of the promise, so this is to be expected.
@@ -41,6 +41,8 @@ type checker struct {
 	void      uint64 // terms up to this were taken away by a person or a faulty store: outside of the promise
 	lastLed   int64  // when a leader was last seen to stop leading
 	alone     bool   // no fault, or a single lost, failed or doubled request
+	nodes     [MaxNodes]witness
+	winner    winner
 	seen      Coverage
 }
 
@@ -126,6 +128,7 @@ func (c *checker) stepped(w *world, i uint8, was *fsm.Machine, in fsm.Input, cal
 		}
 	}
 	c.seen.step(from, in.Kind)
+	c.witness(w, i, was, &in, &call)
 }
 
 // deadline checks a deadline that has just been set: it must leave the work its grace before the store may give the
@@ -175,6 +178,9 @@ func (c *checker) write(w *world, i uint8) {
 	kind := Wrote
 	if n.work.term < c.accepted {
 		kind = Barred
+		if n.work.tainted {
+			c.seen.duty(FencedOff)
+		}
 		if w.acts(n) && n.machine.State() == fsm.Leader && !c.beyond {
 			c.fail(w, "fence", "the resource refuses n%d, which leads under term %d", i, n.work.term)
 		}
@@ -187,9 +193,11 @@ func (c *checker) write(w *world, i uint8) {
 
 // carried checks what the store has just done with it.
 func (c *checker) carried(w *world, it item, was record, answer fsm.Kind) {
+	c.reached(w, it, answer)
 	if answer != fsm.Granted {
 		return
 	}
+	c.conditional(w, it, was)
 	for j := range w.sc.Nodes {
 		o := &w.nodes[j]
 		switch {

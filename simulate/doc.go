@@ -28,10 +28,10 @@
 //
 // # What is checked
 //
-// Rules are named as in docs/SAFETY.md: R1 (no two pieces of work at once, no deadline beyond the lease), R2, R3, R4,
-// R8, R9, R12; "fence" (a resource never refuses the rightful leader), "live" (somebody leads after all is healed),
-// "loss" (no term ends for one lost message), "load" (no storm of requests), "Zeno" (time goes on) and "table" (no
-// other moves than those of the table). A leader that was paused beyond its deadline, whose work ignores its context or
-// whose lease was taken away by hand is outside of the promise, as docs/SAFETY.md says; its terms are checked all the
-// same.
+// Rules are named as in docs/SAFETY.md: R1 (no two pieces of work at once, no deadline beyond the lease), R2 to R10,
+// R12; "fence" (a resource never refuses the rightful leader), "live" (somebody leads after all is healed), "loss"
+// (no term ends for one lost message), "load" (one call at a time, and no storm of them), "stop" (who was asked to
+// stop does not begin to lead, and ends soon), "Zeno" (time goes on) and "table" (no other moves than those of the
+// table). A leader that was paused beyond its deadline, whose work ignores its context or whose lease was taken away
+// by hand is outside of the promise, as docs/SAFETY.md says; its terms are checked all the same.
 package simulate

@@ -28,8 +28,9 @@ type paper struct {
 	write   bool
 	version string // the condition of a write; of an answer, the version that is there
 	body    register.Body
-	done    bool // of an answer to a write: it was carried out
-	failed  bool // of an answer: an error
+	term    lease.Term // of the call
+	done    bool       // of an answer to a write: it was carried out
+	failed  bool       // of an answer: an error
 }
 
 // book is the register.
@@ -101,6 +102,7 @@ func (w *world) settle(i uint8, c *client, in fsm.Input) {
 
 // request puts p on its way to the register.
 func (w *world) request(i uint8, c *client, p paper) {
+	p.term = c.call.Term
 	w.papers = append(w.papers, p)
 	n := &w.nodes[i]
 	n.calls++
@@ -119,14 +121,19 @@ func (w *world) atRegister(it item) {
 	b, p := &w.store.book, w.papers[it.term]
 	answer := paper{write: p.write, version: b.version, body: b.body}
 	_, before := w.requestFault(it.node, uint64(it.left), FailBefore)
+	if !p.write {
+		w.check.reached(w, it, fsm.Unknown)
+	}
 	switch {
 	case before || w.store.refusing > 0:
 		answer.failed = true
+	case p.write && p.version != b.version && it.op == fsm.Acquire:
+		w.check.seen.duty(RaceLost)
 	case p.write && p.version == b.version:
 		b.writes++
 		b.version, b.body = strconv.Itoa(b.writes), p.body
 		answer.version, answer.body, answer.done = b.version, b.body, true
-		w.mirror(it)
+		w.mirror(it, p.term)
 	}
 	if _, after := w.requestFault(it.node, uint64(it.left), FailAfter); after {
 		answer = paper{write: p.write, failed: true}
@@ -137,7 +144,7 @@ func (w *world) atRegister(it item) {
 }
 
 // mirror keeps the store's record as the observer sees it: who holds the lease, and when at the earliest another may.
-func (w *world) mirror(it item) {
+func (w *world) mirror(it item, term lease.Term) {
 	s, was := &w.store, w.store.record
 	body := s.book.body
 	r := record{term: uint64(body.Term), expires: s.clock(w.now)}
@@ -149,7 +156,7 @@ func (w *world) mirror(it item) {
 		Node: int8(it.node), Kind: CarriedOut, Call: uint64(it.left), Op: it.op, Answer: fsm.Granted, Term: body.Term,
 		Holder: int8(r.holder) - 1, Expires: r.expires - s.clock(w.now) + w.now,
 	})
-	it.term = r.term
+	it.term = uint64(term)
 	w.check.carried(w, it, was, fsm.Granted)
 	if was.holder != r.holder || was.term != r.term {
 		w.notify()

@@ -1,0 +1,181 @@
+package mutants
+
+const (
+	core, rest, timing = "fsm/fsm.go", "fsm/machine.go", "fsm/timing.go"
+	decide             = "lease/register/decide.go"
+	store              = "simulate/store.go"
+	register, small    = "simulate/register.go", "simulate/expand.go"
+)
+
+var mutants = []mutant{
+	// R1: a lease counts from before the request was sent, and never shrinks.
+	{"an Acquire counts from its answer", core,
+		"m.sent.Add(m.timing.lead()) // from", "in.Now.Add(m.timing.lead()) // from"},
+	{"a renewal counts from its answer", core,
+		"func (m *Machine) extend() {\n",
+		"func (m *Machine) extend() {\n\tm.sent += Instant(m.timing.Retry)\n"},
+	{"a renewal adds to what is left", core,
+		"max(m.until, m.sent.Add(m.timing.lead()))", "m.until.Add(m.timing.lead())"},
+	{"a renewal does not count", core, "m.until = max(m.until, m.sent.Add(m.timing.lead()))\n", "\n"},
+	{"the deadline ignores the grace", timing, "t.TTL - t.drift(t.TTL) - t.grace()", "t.TTL - t.drift(t.TTL)"},
+	{"the deadline ignores the drift", timing, "t.TTL - t.drift(t.TTL) - t.grace()", "t.TTL - t.grace()"},
+	{"work begins before the grant", core,
+		"	return m.call(Acquire, in.Now, m.timing.CallTimeout)\n}\n\nfunc (m *Machine) acquiring",
+		"	m.move(Leader, Won)\n	m.working, m.until = true, in.Now.Add(m.timing.lead())\n" +
+			"	return m.call(Acquire, in.Now, m.timing.CallTimeout)\n}\n\nfunc (m *Machine) acquiring"},
+
+	// R2: the deadline comes before everything.
+	{"nothing stops a leader in time", core, "m.state == Leader && in.Now >= m.until {", "false {"},
+	{"the deadline is looked at on ticks only", core,
+		"m.state == Leader && in.Now >= m.until {",
+		"m.state == Leader && in.Now >= m.until && in.Kind == Tick {"},
+	{"the deadline waits for the answer to a renewal", core,
+		"	if m.state == Leader && in.Now >= m.until {",
+		"	if m.awaits == NoCall && m.state == Leader && in.Now >= m.until {"},
+	{"nobody is woken at the deadline", rest,
+		"return min(limit, m.until)\n	}\n	switch {", "return limit\n	}\n	switch {"},
+
+	// R3: the store's word counts, stale news does not.
+	{"a refused renewal is ignored", core,
+		"	case Refused:\n		m.leave(Lost, in.Now)\n", "	case Refused:\n"},
+	{"stale news ends the term", core,
+		"case in.Term > m.term, in.Term == m.term && in.Who != Us:", "case in.Who != Us:"},
+	{"stale news beats what a follower knows", core, "if in.Term < m.term { // stale", "if false { // stale"},
+	{"a grant overtaken by news is used", core,
+		"case over || in.Now >= m.until:", "case over && false || in.Now >= m.until:"},
+	{"a grant that came too late is used", core, "case over || in.Now >= m.until:", "case over:"},
+	{"a vacancy is passed by", core, "stand, m.next = Vacant, in.Now", "stand = Vacant"},
+
+	// R5: every call carries the term in use.
+	{"the term of a grant is not kept", core,
+		"m.term, m.since, m.until = in.Term, in.Now,", "m.term, m.since, m.until = max(m.term, 1), in.Now,"},
+	{"the term learnt in doubt is not released", core,
+		"m.term, m.doubt, m.next = in.Term, false, in.Now", "m.doubt, m.next = false, in.Now"},
+
+	// R7: unknown is neither done nor refused.
+	{"an unknown renewal is taken for refused", core,
+		"	case Refused:\n		m.leave(Lost", "	case Refused, Unknown:\n		m.leave(Lost"},
+	{"an unknown renewal is taken for granted", core,
+		"	case Granted:\n		m.extend()\n	case Refused:",
+		"	case Granted, Unknown:\n		m.extend()\n	case Refused:"},
+	{"an unknown Acquire leaves no doubt", core,
+		"m.doubt = m.doubt || in.Op == Acquire", "m.doubt = m.doubt && in.Op == Acquire"},
+	{"stopped in doubt, it settles nothing", rest,
+		"(m.stopped || m.paused) && !m.doubt {", "m.stopped || m.paused && !m.doubt {"},
+	{"stopped, an unknown Acquire is left at that", core,
+		"		case m.stopped: // it may have been granted", "		case false: // it may have been granted"},
+	{"stopped, a grant is used", core,
+		"		case m.stopped:\n			m.leave(Stopped, in.Now)\n		case m.paused",
+		"		case m.paused"},
+	{"paused, a grant is used", core,
+		"		case m.paused:\n			m.leave(Paused, in.Now)\n		case over", "		case over"},
+
+	// R8: release only after the work, and keep the lease until then.
+	{"release before the work has returned", core,
+		"	if m.working {\n		return m.drain(in.Now)\n	}\n", ""},
+	{"no renewal while the work winds down", core, "m.renewing = m.working &&", "m.renewing = false &&"},
+	{"renewals after a loss", core,
+		"m.renewing && (m.gone || now >= m.until)", "m.renewing && now >= m.until"},
+	{"renewals after the deadline", core, "m.renewing && (m.gone || now >= m.until)", "m.renewing && m.gone"},
+	{"no limit to winding down", core, "m.renewing, m.overran = false, true", "m.overran = true"},
+	{"no release at the end", core,
+		"	case m.gone:\n		m.follow(Gone", "	case m.gone, !m.doubt:\n		m.follow(Gone"},
+
+	// R9: one piece of work at a time.
+	{"Releasing ends while the work runs", core,
+		"	if m.working {\n		return m.drain(in.Now)\n	}\n",
+		"	if m.working && in.Now < m.by {\n		return m.drain(in.Now)\n	}\n"},
+	{"a paused follower stands", rest, "(m.stopped || m.paused) && !m.doubt {", "m.stopped && !m.doubt {"},
+	{"resumed, it stays paused", core, "m.paused = in.Kind == Pause", "m.paused = true"},
+
+	// R10: nobody listens to stale answers, but a late grant is handed back.
+	{"any answer is taken for the awaited one", core,
+		"m.awaits == NoCall || in.Call != m.calls", "m.awaits == NoCall"},
+	{"an answer is taken twice", core, "m.awaits == NoCall || in.Call != m.calls", "in.Call != m.calls"},
+	{"call numbers are used again", rest, "	m.calls++\n", "	m.calls = m.calls%4 + 1\n"},
+	{"a late grant is kept", core, "return m.handBack(in)", "return Call{}"},
+	{"a late grant is handed back from under the work", rest,
+		"case in.Term == m.term, in.Term > m.term && m.working:", "case in.Term == m.term:"},
+	{"a grant told twice hands back the lease in use", rest,
+		"case in.Term == m.term, in.Term > m.term && m.working:", "case in.Term > m.term && m.working:"},
+	{"two calls at once", core, "if m.awaits != NoCall || now < m.next {", "if now < m.next {"},
+
+	// R12 and the pace.
+	{"an unknown renewal is not asked for again", core,
+		"m.next = in.Now.Add(m.jitter(m.timing.Retry))", "m.next = Never"},
+	{"an unknown renewal is asked for again at once", core,
+		"m.next = in.Now.Add(m.jitter(m.timing.Retry))", "m.next = in.Now"},
+	{"an unanswered call is awaited for ever", rest,
+		"limit := m.sent.Add(m.timing.CallTimeout)", "limit := Never"},
+	{"renewed too late for a second try", core,
+		"	m.next = m.sent.Add(m.jitter(m.timing.Renew))\n}", "	m.next = m.until\n}"},
+	{"work that returns at once begins again at once", rest,
+		"rest := t.Poll + t.Retry", "rest := time.Duration(0)"},
+	{"attempts without an answer do not slow down", rest,
+		"m.timing.Retry << (m.tries - 1)", "m.timing.Retry / 8"},
+	{"no jitter", rest, "if m.timing.Jitter <= 0 {", "if m.timing.Jitter <= 100 {"},
+	{"a follower waits for nothing", rest,
+		"return min(poll, max(remaining, m.timing.TTL/1000))", "return min(poll, remaining)"},
+	{"a follower never asks again", core,
+		"	m.next = in.Now.Add(m.wait(in.Remaining))\n		m.move(Follower, Held)",
+		"	m.next = Never\n		m.move(Follower, Held)"},
+	{"a permanent end of the wait after a hand-over", rest, "return 2 * t.TTL", "return maxTTL"},
+
+	// The register algorithm.
+	{"a takeover keeps the term", decide, "Term: last + 1, TTL: c.TTL", "Term: max(last, 1), TTL: c.TTL"},
+	{"a takeover before first sight plus TTL", decide,
+		"now.Local\n	if b.Domain", "now.Local - b.TTL/2\n	if b.Domain"},
+	{"the drift is not waited for", decide,
+		"time.Duration(math.Ceil(float64(b.TTL)*drift))", "time.Duration(0*math.Ceil(drift))"},
+	{"a new version keeps the instant of first sight", decide,
+		"Sight{Version: version, Body: b, Since: now.Local}",
+		"Sight{Version: version, Body: b, Since: s.Since}"},
+	{"a predecessor of the same name is taken for oneself", decide,
+		"!s.Body.Holder.Is(c.Holder) && s.Remaining", "s.Body.Holder.Name != c.Holder.Name && s.Remaining"},
+	{"renewed by anybody", decide,
+		"	if !c.Holds(s.Body) {\n		return c, Move{Step: Refused}\n	}\n	next :=", "	next :="},
+	{"released by whoever asks", decide,
+		"	if !c.Holds(s.Body) {\n		return c, Move{Step: Refused}\n	}\n	return c.write(s, Body{Term",
+		"	return c.write(s, Body{Term"},
+	{"granted while held", decide, "!s.Body.Holder.Is(c.Holder) && s.Remaining", "false && s.Remaining"},
+	{"read back, any record will do", decide,
+		"return b.Nonce == c.Sent.Nonce && b.Term == c.Sent.Term && b.Seq == c.Sent.Seq",
+		"return b.Term == c.Sent.Term"},
+	{"a release forgets the term", decide,
+		"Body{Term: c.Term, Seq: s.Body.Seq + 1}", "Body{Seq: s.Body.Seq + 1}"},
+	{"the condition of a write is ignored", register,
+		"case p.write && p.version == b.version:", "case p.write:"},
+
+	// The store that expires leases.
+	{"the term is not raised", store,
+		"term: s.term + 1, expires: clock", "term: max(s.term, 1), expires: clock"},
+	{"the term goes back at a release", store,
+		"s.write(record{term: s.term, expires: clock})", "s.write(record{expires: clock})"},
+	{"one in eight is granted while held", store,
+		"if s.live(now) && !ours {", "if s.live(now) && !ours && it.call%8 != 0 {"},
+	{"released by anybody", store,
+		"	default:\n		if !ours || s.term != it.term {", "	default:\n		if s.term != it.term {"},
+	{"released under any term", store,
+		"	default:\n		if !ours || s.term != it.term {", "	default:\n		if !ours {"},
+	{"renewed under any term", store,
+		"if !ours || s.term != it.term || !s.live(now) {", "if !ours || !s.live(now) {"},
+	{"renewed after it has run out", store,
+		"if !ours || s.term != it.term || !s.live(now) {", "if !ours || s.term != it.term {"},
+	{"an incarnation is not told from the next", store,
+		"s.holder == it.node+1 && s.inc == it.inc", "s.holder == it.node+1"},
+	{"a lease is shortened by a late renewal", store,
+		"r.expires = max(r.expires, clock+int64(ttl))", "r.expires = clock + int64(ttl) - int64(time.Second)"},
+	{"the TTL is rounded down", store,
+		"term: s.term + 1, expires: clock + int64(ttl)",
+		"term: s.term + 1, expires: clock + int64(ttl) - int64(ttl)/15"},
+	{"a lease ends by the leader's clock", store,
+		"return s.holder != 0 && s.clock(now) < s.expires",
+		"return s.holder != 0 && s.clock(now) < s.expires-int64(time.Second)"},
+	{"a released lease stays held", store,
+		"s.write(record{term: s.term, expires: clock})", "s.expires = clock + int64(ttl)"},
+
+	// The store of the small worlds.
+	{"small worlds: granted while held", small,
+		"case l.op == fsm.Acquire && (!live || ours):", "case l.op == fsm.Acquire:"},
+	{"small worlds: the term is not raised", small, "		s.term++\n", "		s.term = max(s.term, 1)\n"},
+}
