@@ -32,7 +32,7 @@ func (m Machine) Pack(now Instant, tick time.Duration, rank func(lease.Term) uin
 	a |= uint64(rank(m.term)) << 36
 	a |= uint64(m.state)<<44 | uint64(m.awaits)<<46
 	left := m.left
-	holdBack := m.holdBack && m.state == Follower && (m.next > now || m.left == HandedOver)
+	holdBack := m.holdBack && m.state == Follower && m.Wake() != Never && (m.next > now || m.left == HandedOver)
 	if !leaving && (m.left != HandedOver || !holdBack) {
 		left = None
 	}

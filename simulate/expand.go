@@ -46,7 +46,7 @@ func (x *explorer) expandNode(w *smallWorld, i int8) (urgent bool) {
 		do(resumes, func(w *smallWorld, n *smallNode) { n.paused = false })
 		return urgent
 	}
-	if n.m.Wake() <= 0 {
+	if n.m.Wake() <= w.now {
 		urgent = true
 		do(ticks, func(w *smallWorld, n *smallNode) { x.step(w, i, fsm.Input{Kind: fsm.Tick}) })
 	}
@@ -64,6 +64,7 @@ func (x *explorer) expandNode(w *smallWorld, i int8) (urgent bool) {
 	if w.resigns > 0 && n.m.State() == fsm.Leader {
 		do(resigned, func(w *smallWorld, n *smallNode) { w.resigns--; x.step(w, i, fsm.Input{Kind: fsm.Resign}) })
 	}
+	x.expandAsked(w, i, do)
 	if w.pauses > 0 {
 		do(pauses, func(w *smallWorld, n *smallNode) { w.pauses--; n.paused, n.tainted = true, n.tainted || n.told })
 	}
@@ -71,6 +72,42 @@ func (x *explorer) expandNode(w *smallWorld, i int8) (urgent bool) {
 		do(dies, func(w *smallWorld, n *smallNode) { w.crashes--; x.crash(w, n) })
 	}
 	return urgent
+}
+
+// expandAsked lets people and the work ask things of node i.
+func (x *explorer) expandAsked(w *smallWorld, i int8, do func(e small, f func(w *smallWorld, n *smallNode))) {
+	n := &w.nodes[i]
+	if w.hands > 0 && n.m.State() == fsm.Leader {
+		do(hands, func(w *smallWorld, n *smallNode) { w.hands--; x.step(w, i, fsm.Input{Kind: fsm.HandOver}) })
+	}
+	if n.m.Paused() {
+		do(uncordons, func(w *smallWorld, n *smallNode) { x.step(w, i, fsm.Input{Kind: fsm.Resume}) })
+	} else if w.cordons > 0 {
+		do(cordons, func(w *smallWorld, n *smallNode) { w.cordons--; x.step(w, i, fsm.Input{Kind: fsm.Pause}) })
+	}
+	if w.stops > 0 && !n.m.Stopped() {
+		do(stops, func(w *smallWorld, n *smallNode) { w.stops--; x.step(w, i, fsm.Input{Kind: fsm.Stop}) })
+	}
+	if w.ends > 0 && n.running && !n.told {
+		do(ends, func(w *smallWorld, n *smallNode) {
+			w.ends--
+			n.running, n.tainted = false, false
+			x.step(w, i, fsm.Input{Kind: fsm.Drained})
+		})
+	}
+	if w.news > 0 {
+		do(learnsNews, func(w *smallWorld, n *smallNode) {
+			w.news--
+			who, left := fsm.Other, time.Duration(w.store.left)
+			switch {
+			case w.store.left == 0 || !w.held():
+				who, left = fsm.Nobody, 0
+			case n.holder:
+				who = fsm.Us
+			}
+			x.step(w, i, fsm.Input{Kind: fsm.Seen, Term: w.store.term, Who: who, Remaining: left})
+		})
+	}
 }
 
 // expandMail lets the messages of node i arrive or be lost, and reports whether one has to arrive before time passes.
@@ -137,6 +174,9 @@ func (x *explorer) crash(w *smallWorld, n *smallNode) {
 	for _, l := range n.mail {
 		if l.op != fsm.NoCall && l.answer == fsm.Tick {
 			l.call = 0
+			if l.op == fsm.Acquire {
+				l.term = 0 // says nothing
+			}
 			w.ghosts[0], w.ghosts[1] = w.ghosts[1], l
 			if x.s.Letters == 1 {
 				w.ghosts[0] = letter{}
@@ -150,7 +190,7 @@ func (x *explorer) crash(w *smallWorld, n *smallNode) {
 // heal ends all faults: from now on nothing is lost and messages take no time.
 func (x *explorer) heal(w *smallWorld) {
 	w.healed = true
-	w.crashes, w.pauses, w.resigns = 0, 0, 0
+	w.budget = budget{}
 	w.ghosts = [2]letter{}
 	for i := range w.count {
 		n := &w.nodes[i]
@@ -158,22 +198,30 @@ func (x *explorer) heal(w *smallWorld) {
 		if !n.up {
 			x.boot(n)
 		}
+		if n.m.Paused() {
+			x.step(w, i, fsm.Input{Kind: fsm.Resume})
+		}
 	}
 }
 
 // pass lets one tick of time pass, and reports whether the state is still of interest.
 func (x *explorer) pass(w *smallWorld) bool {
 	leading := false
+	if x.raw != nil {
+		w.now++
+	}
 	for i := range w.count {
 		n := &w.nodes[i]
 		if !n.up {
 			continue
 		}
-		n.m = n.m.Pack(1, 1, identity).Unpack(x.t, 1) // seen from one tick later
+		if x.raw == nil {
+			n.m = n.m.Pack(1, 1, identity).Unpack(x.t, 1) // seen from one tick later
+		}
 		if n.running && n.told && !n.paused {
 			n.drained++
 		}
-		if n.paused && n.running && n.m.Until() <= 0 {
+		if n.paused && n.running && n.m.Until() <= w.now {
 			n.tainted = true
 		}
 		leading = leading || n.m.State() == fsm.Leader
@@ -198,8 +246,9 @@ func (x *explorer) pass(w *smallWorld) bool {
 func identity(t lease.Term) uint8 { return uint8(t) }
 
 // acts reports whether the work of n is in force and within the promise.
-func (n *smallNode) acts() bool {
-	return n.up && n.running && !n.tainted && (!n.paused || n.m.Until() > 0)
+func (w *smallWorld) acts(i int8) bool {
+	n := &w.nodes[i]
+	return n.up && n.running && !n.tainted && (!n.paused || n.m.Until() > w.now)
 }
 
 // carry has the store do the request in a slot of node i, or of a ghost if i is negative.
@@ -213,7 +262,7 @@ func (x *explorer) carry(w *smallWorld, i, slot int8) {
 	switch live := s.left > 0 && w.held(); {
 	case l.op == fsm.Acquire && (!live || ours):
 		for j := range w.count {
-			if j != i && w.nodes[j].acts() {
+			if j != i && w.acts(j) {
 				x.fail("R1", "the store grants the lease to n%d while n%d works under it", i, j)
 			}
 		}
@@ -261,6 +310,8 @@ func (x *explorer) step(w *smallWorld, i int8, in fsm.Input) {
 	n := &w.nodes[i]
 	was := n.m
 	var call fsm.Call
+	in.Now = w.now
+	_, awaited := was.Awaits()
 	n.m, call = was.Step(in)
 	from, to := was.State(), n.m.State()
 	x.r.Coverage.step(from, in.Kind)
@@ -271,16 +322,19 @@ func (x *explorer) step(w *smallWorld, i int8, in fsm.Input) {
 		x.r.Coverage.move(from, n.m.Reason())
 	}
 	switch {
-	case from == fsm.Leader && to == fsm.Leader && was.Until() <= 0:
+	case from == fsm.Leader && to == fsm.Leader && was.Until() <= w.now:
 		x.fail("R2", "n%d leads on although its time is up", i)
-	case from == fsm.Leader && to != fsm.Leader && in.Kind == fsm.Unknown && was.Until() > 0:
+	case from == fsm.Leader && to != fsm.Leader && in.Kind == fsm.Unknown && was.Until() > w.now:
 		x.fail("R12", "n%d gave up for one unusable answer", i)
 	case to == fsm.Leader && from != fsm.Leader:
+		if n.m.Paused() || n.m.Stopped() {
+			x.fail("stop", "n%d begins to lead although it was asked not to", i)
+		}
 		if n.running {
 			x.fail("R9", "n%d begins to work while its old work runs", i)
 		}
 		for j := range w.count {
-			if j != i && w.nodes[j].acts() {
+			if j != i && w.acts(j) {
 				x.fail("R1", "n%d begins to work while n%d works", i, j)
 			}
 		}
@@ -289,13 +343,23 @@ func (x *explorer) step(w *smallWorld, i int8, in fsm.Input) {
 		n.told = true
 	}
 	if n.m.Until() != was.Until() && to == fsm.Leader && n.holder && n.m.Term() == w.store.term &&
-		int64(n.m.Until())+int64(x.t.Grace) > int64(w.store.left) && n.m.Until() > 0 {
+		int64(n.m.Until().Sub(w.now)+x.t.Grace) > int64(w.store.left) && n.m.Until() > w.now {
 		x.fail("R1", "n%d believes in its lease for %d ticks and a grace of %d; the store ends it in %d",
-			i, n.m.Until(), x.t.Grace, w.store.left)
+			i, n.m.Until().Sub(w.now), x.t.Grace, w.store.left)
 	}
-	if call.Op == fsm.NoCall {
-		return
+	if from < fsm.Leader && in.Kind == fsm.Granted && in.Op == fsm.Acquire && in.Call != awaited && call.Op != fsm.Release {
+		x.fail("R10", "n%d keeps a lease that was granted too late", i)
 	}
+	if call.Op != fsm.NoCall {
+		x.ask(n, i, call)
+	}
+	if n.m.Done() { // the process ends, and what it has sent stays under way
+		x.crash(w, n)
+	}
+}
+
+// ask puts call on its way to the store.
+func (x *explorer) ask(n *smallNode, i int8, call fsm.Call) {
 	switch {
 	case call.Op == fsm.Acquire && n.running:
 		x.fail("R9", "n%d stands while its work runs", i)

@@ -17,6 +17,11 @@ type Small struct {
 	Crashes int // how many times a process may die, and start again as another incarnation
 	Pauses  int // how many times a process may stand still, for any time
 	Resigns int // how many times a leader may be asked to resign
+	Hands   int // how many times a leader may be asked to hand over
+	Cordons int // how many times a node may be asked not to lead; it may lead again at any time after
+	Stops   int // how many times a node may be asked to stop; it may start again at any time after, as another incarnation
+	Returns int // how many times work may return by itself
+	News    int // how many times a node may be shown, by a watch, what the store has
 	// Letters is how many messages of one node may be on their way at once, 1 or 2; a newer one takes the place of the
 	// oldest. 0: 1. With 1, a request can still arrive after it was given up, but not after the next was sent.
 	Letters int
@@ -78,7 +83,10 @@ func (s Small) Check() error {
 	for _, n := range []struct {
 		name string
 		n    int
-	}{{"Crashes", s.Crashes}, {"Pauses", s.Pauses}, {"Resigns", s.Resigns}} {
+	}{
+		{"Crashes", s.Crashes}, {"Pauses", s.Pauses}, {"Resigns", s.Resigns}, {"Hands", s.Hands}, {"Cordons", s.Cordons},
+		{"Stops", s.Stops}, {"Returns", s.Returns}, {"News", s.News},
+	} {
 		if n.n < 0 || n.n > 7 {
 			faults = append(faults, fmt.Errorf("simulate: %s %d; 0 to 7 can be explored", n.name, n.n))
 		}
@@ -103,10 +111,22 @@ func (s Small) Check() error {
 func (s Small) String() string {
 	s = s.complete()
 	t := s.Timing
-	return fmt.Sprintf("%d nodes, at most %d crashes, %d pauses, %d resignations; any delay, loss and order"+
+	more := ""
+	for _, b := range []struct {
+		n    int
+		what string
+	}{
+		{s.Hands, "requests to hand over"}, {s.Cordons, "cordons"}, {s.Stops, "stops"}, {s.Returns, "returns of work"},
+		{s.News, "looks at the store"},
+	} {
+		if b.n > 0 {
+			more += fmt.Sprintf(", %d %s", b.n, b.what)
+		}
+	}
+	return fmt.Sprintf("%d nodes, at most %d crashes, %d pauses, %d resignations%s; any delay, loss and order"+
 		" of up to %d messages a node; a store that expires leases; TTL %d, renew %d, retry %d, call timeout %d,"+
 		" grace %d, drain %d, poll %d ticks",
-		s.Nodes, s.Crashes, s.Pauses, s.Resigns, s.Letters, t.TTL, t.Renew, t.Retry, t.CallTimeout, t.Grace, t.Drain, t.Poll)
+		s.Nodes, s.Crashes, s.Pauses, s.Resigns, more, s.Letters, t.TTL, t.Renew, t.Retry, t.CallTimeout, t.Grace, t.Drain, t.Poll)
 }
 
 // smallNodes is the greatest Small.Nodes.
@@ -138,6 +158,14 @@ type explorer struct {
 	from  []origin // of each state found, to tell the path
 	at    int      // index of the state being left
 	base  int      // index of the first state of the layer
+	raw   *raw     // if not nil: see there
+}
+
+// raw has an exploration leave nothing out: instants are those since the start, terms and numbers of calls are what they
+// are, and messages to which nobody listens stay. States are told apart by all that is in them.
+type raw struct {
+	seen map[smallWorld]bool
+	next []smallWorld
 }
 
 // origin is how a state was found first.
@@ -153,9 +181,7 @@ func newExplorer(s Small) *explorer {
 }
 
 func (x *explorer) run() {
-	start := smallWorld{
-		crashes: int8(x.s.Crashes), pauses: int8(x.s.Pauses), resigns: int8(x.s.Resigns), count: int8(x.s.Nodes),
-	}
+	start := smallWorld{budget: x.s.budget(), count: int8(x.s.Nodes)}
 	for i := range x.s.Nodes {
 		start.nodes[i] = smallNode{m: fsm.New(x.t, 0), up: true}
 	}
@@ -187,6 +213,12 @@ func (x *explorer) run() {
 // found takes in a state that was reached.
 func (x *explorer) found(w *smallWorld, e event) {
 	x.r.Steps++
+	if x.raw != nil && !x.raw.seen[*w] {
+		x.raw.seen[*w] = true
+		x.raw.next = append(x.raw.next, *w)
+		whole := *w
+		w = &whole // packing forgets
+	}
 	p := w.pack(x)
 	if !x.seen.add(p.hash()) {
 		return

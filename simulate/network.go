@@ -9,6 +9,9 @@ import (
 
 // requestFault finds the fault of a kind that hits request number call of node i.
 func (w *world) requestFault(i uint8, call uint64, kinds ...FaultKind) (Fault, bool) {
+	if w.nodes[i].struck>>(call%64)&1 == 0 {
+		return Fault{}, false
+	}
 	for _, f := range w.sc.Faults {
 		if f.Call != int(call) || int(f.Target) != int(i) || !shapes[f.Kind].call || w.quiet {
 			continue

@@ -9,16 +9,38 @@ import (
 )
 
 // smallWorld is one state of a world that is explored. The present is instant 0, always: what changes is everything
-// else.
+// else. Only where nothing is left out, as a check of what is left out otherwise, time goes on.
 type smallWorld struct {
+	now    fsm.Instant
 	nodes  [smallNodes]smallNode
 	ghosts [2]letter // requests of processes that have died since
 	store  smallStore
 	count  int8
 
-	crashes, pauses, resigns int8 // left
-	healed                   bool
-	alone                    int8 // ticks without a leader since then
+	budget
+	healed bool
+	alone  int8 // ticks without a leader since then
+}
+
+// budget is how much is left of what a small world may do.
+type budget struct{ crashes, pauses, resigns, hands, cordons, stops, ends, news int8 }
+
+func (s *Small) budget() budget {
+	return budget{
+		crashes: int8(s.Crashes), pauses: int8(s.Pauses), resigns: int8(s.Resigns), hands: int8(s.Hands),
+		cordons: int8(s.Cordons), stops: int8(s.Stops), ends: int8(s.Returns), news: int8(s.News),
+	}
+}
+
+// pack puts each part into three bits.
+func (b budget) pack() uint64 {
+	return uint64(b.crashes) | uint64(b.pauses)<<3 | uint64(b.resigns)<<6 | uint64(b.hands)<<9 | uint64(b.cordons)<<12 |
+		uint64(b.stops)<<15 | uint64(b.ends)<<18 | uint64(b.news)<<21
+}
+
+func unpackBudget(p uint64) budget {
+	part := func(i int) int8 { return int8(p >> (3 * i) & 7) }
+	return budget{part(0), part(1), part(2), part(3), part(4), part(5), part(6), part(7)}
 }
 
 type smallNode struct {
@@ -118,7 +140,7 @@ func (w *smallWorld) pack(x *explorer) (p packed) {
 		n := &w.nodes[i]
 		rec := &records[i]
 		if n.up {
-			m := n.m.Pack(0, 1, r.of)
+			m := n.m.Pack(w.now, 1, r.of)
 			rec[0], rec[1] = m[0], m[1]
 		}
 		rec[2] = bitsOf(n.up, n.paused, n.running, n.told, n.tainted, n.holder) | uint64(n.drained)<<8
@@ -133,7 +155,7 @@ func (w *smallWorld) pack(x *explorer) (p packed) {
 	}
 	p[smallNodes*4] = w.ghosts[0].pack(&r, 0) | w.ghosts[1].pack(&r, 0)<<32
 	p[smallNodes*4+1] = bitsOf(w.store.ghost, w.healed) | uint64(r.of(w.store.term))<<8 | uint64(w.store.left)<<16 |
-		uint64(w.crashes)<<24 | uint64(w.pauses)<<32 | uint64(w.resigns)<<40 | uint64(w.alone)<<48
+		w.budget.pack()<<24 | uint64(w.alone)<<48
 	return p
 }
 
@@ -156,7 +178,7 @@ func (p *packed) unpack(x *explorer) (w smallWorld) {
 	w.ghosts = [2]letter{unpackLetter(g & (1<<32 - 1)), unpackLetter(g >> 32)}
 	w.store = smallStore{ghost: rest&1 != 0, term: lease.Term(rest >> 8 & 255), left: int8(rest >> 16)}
 	w.healed = rest>>1&1 != 0
-	w.crashes, w.pauses, w.resigns, w.alone = int8(rest>>24), int8(rest>>32), int8(rest>>40), int8(rest>>48)
+	w.budget, w.alone = unpackBudget(rest>>24), int8(rest>>48)
 	return w
 }
 
@@ -231,6 +253,12 @@ const (
 	dies
 	restarts
 	resigned
+	hands
+	cordons
+	uncordons
+	stops
+	ends
+	learnsNews
 	heals
 	passes
 	ghostCarries
@@ -241,7 +269,10 @@ var smallNames = [...]string{
 	begins: "start", ticks: "n%d wakes", carries: "the store carries out a request of n%d",
 	carriesUnheard: "the store carries out a request of n%d; the answer is lost", loses: "a message of n%d is lost",
 	learns: "n%d learns an answer", drains: "the work of n%d returns", pauses: "n%d stands still", resumes: "n%d goes on",
-	dies: "n%d dies", restarts: "n%d starts again", resigned: "n%d is asked to resign", heals: "everything is healed",
+	dies: "n%d dies", restarts: "n%d starts again", resigned: "n%d is asked to resign",
+	hands: "n%d is asked to hand over", cordons: "n%d is asked not to lead", uncordons: "n%d may lead again",
+	stops: "n%d is asked to stop", ends: "the work of n%d returns by itself", learnsNews: "n%d sees what the store shows",
+	heals:  "everything is healed",
 	passes: "time passes", ghostCarries: "the store carries out a request of a dead process",
 	ghostLoses: "a request of a dead process is lost",
 }

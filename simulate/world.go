@@ -17,6 +17,7 @@ type node struct {
 	woken   int64  // true time for which a wake is in the queue
 	wakes   uint64 // number of the latest wake; older ones are stale
 	calls   uint64 // requests sent since the schedule began
+	struck  uint64 // a bit for each request that a fault may hit, by the last six bits of its number
 
 	// The host's clock: at true time `since` it showed `shown`, and it runs `rate` parts per million fast.
 	since, shown, rate int64
@@ -83,6 +84,9 @@ func (w *world) start(sc Scenario) {
 		w.push(item{at: upTo(draw(sc.Seed, uint64(i), 2, forBoot), w.ttl/4), do: boot, node: uint8(i)})
 	}
 	for i, f := range sc.Faults {
+		if shapes[f.Kind].call && f.Target >= 0 {
+			w.nodes[f.Target].struck |= 1 << (f.Call % 64)
+		}
 		if shapes[f.Kind].call || f.At >= sc.Heal {
 			continue
 		}
