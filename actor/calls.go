@@ -18,6 +18,7 @@ type job struct {
 	c        *Campaign
 	call     fsm.Call
 	ttl      time.Duration
+	began    fsm.Instant
 	deadline fsm.Instant
 	do       func() message // a job that is no call of the machine: beginning or ending a watch
 }
@@ -101,6 +102,7 @@ func (n *Node) patience() int { return n.config.MaxCalls - n.config.MaxCalls/4 }
 // start begins j on a goroutine of its own. The context of an awaited call is ended by giveUp.
 func (n *Node) start(j job) {
 	n.busy++
+	j.began = n.now
 	if j.do != nil {
 		go func() {
 			if m := j.do(); !n.mail.post(m) && m.stop != nil {
@@ -110,58 +112,73 @@ func (n *Node) start(j job) {
 		return
 	}
 	j.c.out++
-	left := j.deadline.Sub(n.now)
 	ctx, cancel := n.fork()
-	ctx = callContext{ctx, n.config.Clock.Now().Add(left)}
+	e := &errand{Context: ctx, cancel: cancel, node: n, job: j, until: n.clock.time(j.deadline)}
 	if j.call.Number != 0 {
 		j.c.cancel = cancel
-		go n.perform(ctx, cancel, j)
+		go e.run()
 		return
 	}
-	timer := n.config.Clock.AfterFunc(max(left, 1), func() { cancel(nil) })
+	timer := n.config.Clock.AfterFunc(max(j.deadline.Sub(n.now), 1), func() { cancel(nil) })
 	go func() {
 		defer timer.Stop()
-		n.perform(ctx, cancel, j)
+		e.run()
 	}()
 }
 
-// callContext shows the deadline of a call to clients that look at it. The node's own clock ends it.
-type callContext struct {
+// errand is a call that is being made. It is the context of that call as well: it shows the deadline to clients that
+// look at it; the node's own clock ends it.
+type errand struct {
 	context.Context
-	deadline time.Time
+	cancel context.CancelCauseFunc
+	node   *Node
+	job
+	until time.Time
 }
 
 // Deadline returns when the answer will be of no more use.
-func (c callContext) Deadline() (time.Time, bool) { return c.deadline, true }
+func (e *errand) Deadline() (time.Time, bool) { return e.until, true }
 
-// perform makes the call and reports. It runs on a goroutine of its own.
-func (n *Node) perform(ctx context.Context, cancel context.CancelCauseFunc, j job) {
-	defer cancel(nil)
-	m := message{what: answered, c: j.c, op: j.call.Op, number: j.call.Number}
-	l := lease.Lease{Key: j.c.key, Holder: n.holder, Term: j.call.Term}
-	began := n.clock.now()
-	switch j.call.Op {
+// run makes the call and reports. It runs on a goroutine of its own, on the small stack that one begins with if the
+// Manager can do with what it leaves; so what is rare is done elsewhere.
+func (e *errand) run() {
+	defer e.cancel(nil)
+	n := e.node
+	m := message{what: answered, c: e.c, op: e.call.Op, number: e.call.Number}
+	switch e.call.Op {
 	case fsm.Acquire:
-		var got lease.Lease
-		got, m.err = n.config.Manager.Acquire(ctx, j.c.key, n.holder, j.ttl)
-		if m.term = got.Term; m.err == nil && (got.Key != j.c.key || !got.Holder.Is(n.holder) || got.Term == 0) {
-			m.err = fmt.Errorf("actor: acquire %q: the store granted %v of %q to %v; its Manager is broken",
-				j.c.key, got.Term, got.Key, got.Holder)
-		}
+		m.term, m.err = e.acquire()
 	case fsm.Renew:
-		m.err = n.config.Manager.Renew(ctx, l, j.ttl)
+		m.err = n.config.Manager.Renew(e, lease.Lease{Key: e.c.key, Holder: n.holder, Term: e.call.Term}, e.ttl)
 	default:
-		m.err = n.config.Manager.Release(ctx, l)
+		m.err = e.release(e, e.call.Term)
 	}
-	m.took = max(n.clock.now().Sub(began), 0)
+	m.took = max(n.clock.now().Sub(e.began), 0)
 	if !n.mail.post(m) && m.op == fsm.Acquire && m.err == nil {
-		// The node has given up waiting and is gone; hand the grant back all the same (R10).
-		l.Term = m.term
-		ctx, cancel := n.fork()
-		defer n.config.Clock.AfterFunc(n.config.JoinLimit, func() { cancel(nil) }).Stop()
-		defer cancel(nil)
-		_ = n.config.Manager.Release(ctx, l)
+		e.handBack(m.term)
 	}
+}
+
+func (e *errand) release(ctx context.Context, term lease.Term) error {
+	return e.node.config.Manager.Release(ctx, lease.Lease{Key: e.c.key, Holder: e.node.holder, Term: term})
+}
+
+// acquire asks for the lease and looks at what it is granted, for stores are not to be trusted.
+func (e *errand) acquire() (lease.Term, error) {
+	got, err := e.node.config.Manager.Acquire(e, e.c.key, e.node.holder, e.ttl)
+	if err == nil && (got.Key != e.c.key || !got.Holder.Is(e.node.holder) || got.Term == 0) {
+		err = fmt.Errorf("actor: acquire %q: the store granted %v of %q to %v; its Manager is broken",
+			e.c.key, got.Term, got.Key, got.Holder)
+	}
+	return got.Term, err
+}
+
+// handBack releases what was granted after the node had given up waiting and was gone (R10).
+func (e *errand) handBack(term lease.Term) {
+	ctx, cancel := e.node.fork()
+	defer e.node.config.Clock.AfterFunc(e.node.config.JoinLimit, func() { cancel(nil) }).Stop()
+	defer cancel(nil)
+	_ = e.release(ctx, term)
 }
 
 // next begins the calls that waited for their turn.

@@ -18,8 +18,8 @@ import (
 // wall gives n a wall clock that is ahead of its monotonic clock by what the test stores.
 func (n *node) wall() (ahead *atomic.Int64) {
 	ahead = new(atomic.Int64)
-	mono := clocks(n.w.clock)
-	n.clock = newTimepiece(func() (m, wall time.Duration) {
+	start, mono := clocks(n.w.clock)
+	n.clock = newTimepiece(start, func() (m, wall time.Duration) {
 		m, _ = mono()
 		return m, m + time.Duration(ahead.Load())
 	})
@@ -86,7 +86,7 @@ func TestAWallClockThatIsSetBackAndForthIsNeverToTheLeadersAdvantage(t *testing.
 
 func TestASteeredWallClockIsNoSleep(t *testing.T) {
 	var mono, wall time.Duration
-	p := newTimepiece(func() (time.Duration, time.Duration) { return mono, wall })
+	p := newTimepiece(time.Time{}, func() (time.Duration, time.Duration) { return mono, wall })
 	for range 1000 {
 		mono += time.Second
 		wall += time.Second + sleepMargin
@@ -103,7 +103,7 @@ func TestTheTimepieceNeverGoesBackAndNeverFallsBehindEitherClock(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 200 {
 		var mono, wall time.Duration
-		p := newTimepiece(func() (time.Duration, time.Duration) { return mono, wall })
+		p := newTimepiece(time.Time{}, func() (time.Duration, time.Duration) { return mono, wall })
 		var before fsm.Instant
 		for range 100 {
 			step := time.Duration(random.IntN(int(time.Second)))
@@ -132,7 +132,7 @@ func TestTheTimepieceNeverGoesBackAndNeverFallsBehindEitherClock(t *testing.T) {
 // A reader between two writes of the actor must not count a jump twice.
 func TestNoReaderOfTheTimeSeesAJumpTwice(t *testing.T) {
 	var ahead atomic.Int64
-	p := newTimepiece(func() (time.Duration, time.Duration) {
+	p := newTimepiece(time.Time{}, func() (time.Duration, time.Duration) {
 		a := time.Duration(ahead.Load())
 		return 0, a
 	})

@@ -2,9 +2,12 @@ package actor
 
 import "github.com/go-tenure/tenure/fsm"
 
-// heap orders the elections of a node by the instant at which each wants to be woken, the earliest first: a binary heap
-// in which each election knows its place.
+// heap orders the elections of a node by the instant at which each wants to be woken, the earliest first. Each election
+// knows its place, so that moving one costs a look at its memory; that is why the heap is broad and low.
 type heap []entry
+
+// breadth is how many entries are below each. Four of them fit into a line of the cache.
+const breadth = 4
 
 type entry struct {
 	at fsm.Instant
@@ -45,7 +48,7 @@ func (h heap) put(i int, e entry) {
 func (h heap) fix(i int) {
 	e := h[i]
 	for i > 0 {
-		up := (i - 1) / 2
+		up := (i - 1) / breadth
 		if h[up].at <= e.at {
 			break
 		}
@@ -53,12 +56,15 @@ func (h heap) fix(i int) {
 		i = up
 	}
 	for {
-		down := 2*i + 1
-		if down >= len(h) {
+		first := breadth*i + 1
+		if first >= len(h) {
 			break
 		}
-		if right := down + 1; right < len(h) && h[right].at < h[down].at {
-			down = right
+		down := first
+		for j := first + 1; j < min(first+breadth, len(h)); j++ {
+			if h[j].at < h[down].at {
+				down = j
+			}
 		}
 		if e.at <= h[down].at {
 			break

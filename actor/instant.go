@@ -22,8 +22,9 @@ const (
 // or its wall clock was set, which cannot be told apart: the greater length counts (R11). A wall clock that is set back
 // is ignored.
 type timepiece struct {
-	// read returns how far the two clocks have come since the node was made.
+	// read returns how far the two clocks have come since start.
 	read   func() (mono, wall time.Duration)
+	start  time.Time
 	noted  atomic.Pointer[drift] // by the actor, for everybody
 	latest fsm.Instant           // of the actor
 }
@@ -35,17 +36,17 @@ type drift struct {
 	slept  time.Duration // how far the wall clock has run ahead, in jumps, all together
 }
 
-func newTimepiece(read func() (mono, wall time.Duration)) *timepiece {
-	t := &timepiece{read: read}
+func newTimepiece(start time.Time, read func() (mono, wall time.Duration)) *timepiece {
+	t := &timepiece{start: start, read: read}
 	t.noted.Store(&drift{})
 	return t
 }
 
-// clocks reads both clocks of c, counted from now.
-func clocks(c clock.Clock) func() (mono, wall time.Duration) {
-	start := c.Now()
+// clocks returns what newTimepiece wants: now, and how to read both clocks of c, counted from now.
+func clocks(c clock.Clock) (start time.Time, read func() (mono, wall time.Duration)) {
+	start = c.Now()
 	startWall := start.Round(0)
-	return func() (mono, wall time.Duration) {
+	return start, func() (mono, wall time.Duration) {
 		now := c.Now()
 		return now.Sub(start), now.Round(0).Sub(startWall)
 	}
@@ -66,6 +67,11 @@ func (t *timepiece) advance() (now fsm.Instant, jump time.Duration) {
 	}
 	t.latest = max(t.latest, fsm.Instant(mono+slept))
 	return t.latest, jump
+}
+
+// time is i as the clock shows it, unless the host sleeps before. It is for the actor.
+func (t *timepiece) time(i fsm.Instant) time.Time {
+	return t.start.Add(time.Duration(i) - t.noted.Load().slept)
 }
 
 // now is the time for everybody else, from any goroutine. It knows of a jump before the actor has noted it.

@@ -32,6 +32,9 @@ func TestR5_CallsNameExactlyTheLeaseThatWasGranted(t *testing.T) {
 			if x.lease != want || x.ttl != ttl && x.op != fsm.Release {
 				w.Errorf("%s of %v for %v, want %v for %v", x.op, x.lease, x.ttl, want, ttl)
 			}
+			if within := x.deadline.Sub(w.start) - x.sent; within != 2500*time.Millisecond {
+				w.Errorf("%s is to be answered within %v", x.op, within)
+			}
 		}
 	})
 }

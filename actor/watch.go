@@ -14,16 +14,19 @@ func (n *Node) watchKey(c *Campaign) {
 	}
 	c.watch = asked
 	n.wait(job{c: c, do: func() message {
-		stop, err := w.Watch(c.key, func(r lease.Record) {
-			if c.news.Swap(&r) == nil {
-				n.mail.post(message{what: changed, c: c})
-			}
-		})
+		stop, err := w.Watch(c.key, c.heard)
 		if err == nil && stop == nil {
 			stop = func() {}
 		}
 		return message{what: watchBegan, c: c, stop: stop, err: err}
 	}})
+}
+
+// heard is told by the watch. Only the newest record waits for the actor.
+func (c *Campaign) heard(r lease.Record) {
+	if c.news.Swap(&r) == nil {
+		c.node.mail.post(message{what: changed, c: c})
+	}
 }
 
 // unwatch ends the watch of an election that is over.
