@@ -32,6 +32,9 @@ setup:
 test: setup
 	@echo "== go test: every package of every module, -race, -shuffle=on"
 	@go test -race -shuffle=on -timeout 15m $(TEST_FLAGS) work
+	@echo "== the digests of schedules, on one processor, and on a 32-bit machine"
+	@GOMAXPROCS=1 go test -count=1 -run Digest ./simulate
+	@GOARCH=386 CGO_ENABLED=0 go test -count=1 -run Digest ./simulate
 
 demo:
 	@go build -buildvcs=false -o $(BIN)/tenure ./cmd/tenure

@@ -41,6 +41,10 @@ type Result struct {
 	Steps     int           // of machines
 	Simulated time.Duration // all nodes together
 	Digest    uint64        // of all digests
+	// Failover is the longest time from healing everything to a leader, over the schedules in which nobody led, stood
+	// back or wound down then and no request was still held up; -1 if there was none. It is never longer than Timing in
+	// docs/SAFETY.md says.
+	Failover time.Duration
 	// Failed is the scenario of the first seed that violated an invariant, with the violation; nil if none did.
 	Failed    *Scenario
 	Violation Violation
@@ -50,7 +54,7 @@ type Result struct {
 // Run plays the campaign until it is over or a schedule violates an invariant. The error names every fault of c.Base,
 // or a seed that did not play the same way twice.
 func (c Campaign) Run() (Result, error) {
-	var r Result
+	r := Result{Failover: -1}
 	if err := c.Base.Check(); err != nil {
 		return r, err
 	}
@@ -72,6 +76,7 @@ func (c Campaign) Run() (Result, error) {
 		r.Simulated += s.End * time.Duration(s.Nodes)
 		r.Digest = r.Digest*0x9e3779b97f4a7c15 + w.digest
 		r.Coverage = w.check.seen
+		r.Failover = max(r.Failover, time.Duration(w.check.failover))
 		if v := w.check.violation; v.Rule != "" && !v.Beyond {
 			r.Failed, r.Violation = &s, v
 			return r, nil

@@ -41,6 +41,8 @@ type checker struct {
 	void      uint64 // terms up to this were taken away by a person or a faulty store: outside of the promise
 	lastLed   int64  // when a leader was last seen to stop leading
 	alone     bool   // no fault, or a single lost, failed or doubled request
+	prompt    bool   // nothing is under way any more when the cluster is healed, and nobody stands back
+	failover  int64  // from then until somebody leads; -1: not known
 	nodes     [MaxNodes]witness
 	winner    winner
 	seen      Coverage
@@ -48,7 +50,7 @@ type checker struct {
 
 func (c *checker) start(w *world) {
 	seen := c.seen
-	*c = checker{timing: w.sc.Timing, seen: seen}
+	*c = checker{timing: w.sc.Timing, seen: seen, failover: -1}
 	c.alone = len(w.sc.Faults) == 0
 	if len(w.sc.Faults) == 1 {
 		switch w.sc.Faults[0].Kind {
@@ -169,7 +171,43 @@ func (c *checker) began(w *world, i uint8) {
 		c.fail(w, "R4", "n%d leads under term %d after term %d", i, term, c.greatest)
 	}
 	c.greatest = max(c.greatest, term)
+	if c.prompt && c.failover < 0 {
+		c.failover = w.now - int64(w.sc.Heal)
+		if bound := w.sc.afterHealing(); c.failover > bound && !c.beyond {
+			c.fail(w, "live", "somebody leads only %v after the cluster was healed; %v is the most",
+				time.Duration(c.failover), time.Duration(bound))
+		}
+	}
 	c.write(w, i)
+}
+
+// afterHealing is the longest time from healing everything to a leader: see Timing in docs/SAFETY.md.
+func (s *Scenario) afterHealing() int64 {
+	t, slow := &s.Timing, 1+max(s.Timing.Drift, 0)
+	ttl, backOff := float64(t.TTL)*slow, float64(16*t.Retry)*slow
+	if s.Store == Register { // is first looked at after the back-off, and the TTL counts from then
+		return int64(backOff+ttl*slow) + 2*int64(t.CallTimeout)
+	}
+	return int64(max(ttl, backOff)) + int64(t.CallTimeout)
+}
+
+// healed takes note of how a healed cluster sets out.
+func (c *checker) healed(w *world) {
+	c.prompt = true
+	for _, f := range w.sc.Faults {
+		switch f.Kind {
+		case LateCall, LateAnswer, Twice, TwiceBack, Hang, Evict:
+			c.prompt = false // may still be under way
+		}
+	}
+	for i := range w.sc.Nodes {
+		n := &w.nodes[i]
+		state, left := n.machine.State(), c.left[i]
+		rests := state == fsm.Follower && (left == fsm.Finished || left == fsm.HandedOver || left == fsm.Resigned)
+		if n.up && (rests || state >= fsm.Leader) { // stands back, or leads already, or winds down
+			c.prompt = false
+		}
+	}
 }
 
 // write has the work of node i write to a resource that refuses smaller terms than it has seen.

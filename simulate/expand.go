@@ -347,7 +347,8 @@ func (x *explorer) step(w *smallWorld, i int8, in fsm.Input) {
 		x.fail("R1", "n%d believes in its lease for %d ticks and a grace of %d; the store ends it in %d",
 			i, n.m.Until().Sub(w.now), x.t.Grace, w.store.left)
 	}
-	if from < fsm.Leader && in.Kind == fsm.Granted && in.Op == fsm.Acquire && in.Call != awaited && call.Op != fsm.Release {
+	late := in.Kind == fsm.Granted && in.Op == fsm.Acquire && in.Call != awaited
+	if late && from < fsm.Leader && call.Op != fsm.Release {
 		x.fail("R10", "n%d keeps a lease that was granted too late", i)
 	}
 	if call.Op != fsm.NoCall {

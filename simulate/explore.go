@@ -19,7 +19,7 @@ type Small struct {
 	Resigns int // how many times a leader may be asked to resign
 	Hands   int // how many times a leader may be asked to hand over
 	Cordons int // how many times a node may be asked not to lead; it may lead again at any time after
-	Stops   int // how many times a node may be asked to stop; it may start again at any time after, as another incarnation
+	Stops   int // how many times a node may be asked to stop; it may start again at any time, as another incarnation
 	Returns int // how many times work may return by itself
 	News    int // how many times a node may be shown, by a watch, what the store has
 	// Letters is how many messages of one node may be on their way at once, 1 or 2; a newer one takes the place of the
@@ -126,7 +126,8 @@ func (s Small) String() string {
 	return fmt.Sprintf("%d nodes, at most %d crashes, %d pauses, %d resignations%s; any delay, loss and order"+
 		" of up to %d messages a node; a store that expires leases; TTL %d, renew %d, retry %d, call timeout %d,"+
 		" grace %d, drain %d, poll %d ticks",
-		s.Nodes, s.Crashes, s.Pauses, s.Resigns, more, s.Letters, t.TTL, t.Renew, t.Retry, t.CallTimeout, t.Grace, t.Drain, t.Poll)
+		s.Nodes, s.Crashes, s.Pauses, s.Resigns, more, s.Letters, t.TTL, t.Renew, t.Retry, t.CallTimeout,
+		t.Grace, t.Drain, t.Poll)
 }
 
 // smallNodes is the greatest Small.Nodes.
@@ -161,8 +162,8 @@ type explorer struct {
 	raw   *raw     // if not nil: see there
 }
 
-// raw has an exploration leave nothing out: instants are those since the start, terms and numbers of calls are what they
-// are, and messages to which nobody listens stay. States are told apart by all that is in them.
+// raw has an exploration leave nothing out: instants are those since the start, terms and numbers of calls are what
+// they are, and messages to which nobody listens stay. States are told apart by all that is in them.
 type raw struct {
 	seen map[smallWorld]bool
 	next []smallWorld

@@ -202,5 +202,6 @@ func (w *world) heal() {
 			w.boot(uint8(i))
 		}
 	}
+	w.check.healed(w)
 	w.log(Entry{Node: -1, Kind: Healed})
 }

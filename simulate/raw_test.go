@@ -6,9 +6,10 @@ import (
 	"github.com/go-tenure/tenure/fsm"
 )
 
-// What an exploration leaves out to have few states (symmetry aside) makes no difference: with instants since the start,
-// true terms and numbers of calls, and every message kept, the same states are reached within the same number of events.
-// The depth ends before a third attempt in a row fails: the growth of back-offs from then on is left out, see fsm.Packed.
+// What an exploration leaves out to have few states (symmetry aside) makes no difference: with instants since the
+// start, true terms and numbers of calls, and every message kept, the same states are reached within the same number
+// of events. The depth ends before a third attempt in a row fails: the growth of back-offs from then on is left out,
+// see fsm.Packed.
 func TestAnExplorationThatLeavesNothingOutReachesTheSameStates(t *testing.T) {
 	for _, c := range []struct {
 		depth int

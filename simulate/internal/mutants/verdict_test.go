@@ -95,8 +95,10 @@ func worlds(t *testing.T) (f finding) {
 	}()
 	for _, s := range []simulate.Small{
 		{Nodes: 1, Crashes: 1, Pauses: 1, Resigns: 1},
+		{Nodes: 1, Cordons: 1, Stops: 1, News: 1},
 		{Nodes: 1, Letters: 2},
 		{Nodes: 2, Heal: true},
+		{Nodes: 2, News: 1},
 		{Nodes: 2, Resigns: 1},
 	} {
 		s.MaxStates = 2_000_000
