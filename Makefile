@@ -4,6 +4,8 @@
 #   make demo    three processes elect a leader, lose it, elect another
 #   make check   everything a change must pass besides its tests (see CONTRIBUTING.md)
 #   make bench   every benchmark of every module
+#   make campaign   a million schedules of faults
+#   make prove   worlds of two and three nodes, explored whole
 #
 # On a fresh Debian machine with Go and make, these install whatever else they need (.ci/setup).
 
@@ -21,7 +23,7 @@ TEST_FLAGS ?=
 BENCH ?= .
 BENCH_FLAGS ?=
 
-.PHONY: help setup test demo bench check fmt tidy mod vet vet-cross staticcheck fuzz clean
+.PHONY: help setup test demo bench campaign prove check fmt tidy mod vet vet-cross staticcheck fuzz clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -46,6 +48,22 @@ bench:
 	@dirs=$$(grep -rl --include='*_test.go' '^func Benchmark' . | xargs -r -n1 dirname | sort -u); \
 	test -n "$$dirs" || { echo "bench: no benchmark found" >&2; exit 1; }; \
 	go test -p 1 -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m $(BENCH_FLAGS) $$dirs
+
+# A million schedules of faults take about two minutes; "make prove" explores larger worlds whole, in about five. Both
+# are more than "make test" plays.
+SEEDS ?= 1000000
+campaign:
+	@echo "== $(SEEDS) schedules of faults over a store that expires leases, a quarter as many over a bare register"
+	@go build -buildvcs=false -o $(BIN)/tenure ./cmd/tenure
+	@$(BIN)/tenure simulate --nodes 5 --first 1000000000 --seeds $(SEEDS)
+	@$(BIN)/tenure simulate --nodes 4 --first 2000000000 --seeds $$(($(SEEDS) / 4)) --store register
+
+prove:
+	@echo "== worlds of two and three nodes, explored whole"
+	@go build -buildvcs=false -o $(BIN)/tenure ./cmd/tenure
+	@$(BIN)/tenure simulate --explore --nodes 2 --crashes 1 --heal
+	@$(BIN)/tenure simulate --explore --nodes 2 --crashes 1 --pauses 1
+	@$(BIN)/tenure simulate --explore --nodes 3
 
 check: fmt tidy mod vet vet-cross staticcheck fuzz
 	@echo "== check: all passed"

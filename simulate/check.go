@@ -195,9 +195,13 @@ func (s *Scenario) afterHealing() int64 {
 func (c *checker) healed(w *world) {
 	c.prompt = true
 	for _, f := range w.sc.Faults {
-		switch f.Kind {
-		case LateCall, LateAnswer, Twice, TwiceBack, Hang, Evict:
-			c.prompt = false // may still be under way
+		if f.Kind == Evict { // somebody else may have the lease
+			c.prompt = false
+		}
+	}
+	for i := range w.q.items {
+		if it := &w.q.items[i]; (it.do == reach || it.do == arrive) && it.at > w.now+int64(20*time.Millisecond) {
+			c.prompt = false // sent before, and slower than anything is from now on
 		}
 	}
 	for i := range w.sc.Nodes {
