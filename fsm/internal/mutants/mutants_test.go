@@ -174,7 +174,7 @@ var mutants = []mutant{
 	{"handed over, the next attempt is ours", rest, "return 2 * t.TTL", "return 0"},
 	{"handed over, the successor is not seen", core,
 		"if m.holdBack && m.left == HandedOver && another {",
-		"if false {"},
+		"if false && another {"},
 	{"handed over, the successor is not seen while releasing", core,
 		"if m.left == HandedOver && in.Who != Us && in.Term > m.term {", "if false {"},
 	{"handed over, a successor whose term is over does not count", core,
