@@ -32,7 +32,7 @@ func (r *runner) lead(ctx context.Context, t *actor.Tenure) error {
 	var refused *guard.StartError
 	switch {
 	case errors.As(err, &refused):
-		r.finish(refused.Status(), err)
+		r.decide(refused.Status(), err)
 		return actor.ErrOver
 	case err != nil:
 		return err
@@ -119,7 +119,8 @@ func (r *runner) windDown(ctx context.Context, g *guarded) {
 	g.Stop(r.o.timing.Grace)
 }
 
-// ended takes in how the command ended, and returns what the node is to make of it.
+// ended takes in how the command ended, and returns what the node is to make of it. After ErrOver everything ends when
+// the election has: not before, or it would look as if somebody had asked for it.
 func (r *runner) ended(ctx context.Context, t *actor.Tenure, g *guarded) error {
 	exit := g.Exit()
 	var over *actor.Ended
@@ -129,13 +130,13 @@ func (r *runner) ended(ctx context.Context, t *actor.Tenure, g *guarded) error {
 	case !led && over.Reason == fsm.Stopped:
 		return nil
 	case r.o.once:
-		r.finish(exit.Status(), nil)
+		r.decide(exit.Status(), nil)
 		return actor.ErrOver
 	case exit.Signal != 0 && int32(exit.Signal) == g.sent.Load() && isHangup(exit.Signal):
-		r.finish(0, nil) // The terminal hung up, or somebody pressed Ctrl-\, and meant us both.
+		r.decide(0, nil) // The terminal hung up, or somebody pressed Ctrl-\, and meant us both.
 		return actor.ErrOver
 	case r.o.tty && exit.Signal == os.Interrupt:
-		r.finish(0, nil) // Ctrl-C reached the command, because it has the terminal.
+		r.decide(0, nil) // Ctrl-C reached the command, because it has the terminal.
 		return actor.ErrOver
 	case led && exit.Status() != 0:
 		return fmt.Errorf("command ended: %s", exit)

@@ -49,13 +49,18 @@ const (
 	gaveUp
 )
 
-// finish decides on the exit code, if that has not happened, and has everything end.
-func (r *runner) finish(status int, err error) {
+// decide decides on the exit code, if that has not happened.
+func (r *runner) decide(status int, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.decided {
 		r.decided, r.status, r.fault = true, status, err
 	}
+}
+
+// finish decides on the exit code, if that has not happened, and has everything end.
+func (r *runner) finish(status int, err error) {
+	r.decide(status, err)
 	r.cancel()
 }
 
@@ -116,6 +121,13 @@ func (r *runner) serve(
 		for t := range sub.All() {
 			r.observe(t)
 			out.write(t, r.log)
+		}
+	})
+	helpers.Go(func() { // the election may end by itself
+		select {
+		case <-r.campaign.Done():
+			r.cancel()
+		case <-ctx.Done():
 		}
 	})
 	if r.o.waits && r.o.wait > 0 {
