@@ -87,7 +87,6 @@ type World struct {
 	expect   []Expectation
 	tasks    []task
 	wrong    []error // in what was declared
-	begun    bool
 
 	world    world // the network, the store, the machines and the checks of engine A
 	trace    *Trace
