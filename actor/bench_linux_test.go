@@ -52,8 +52,11 @@ func BenchmarkHandover(b *testing.B) {
 	var nodes []*Node
 	for i := range 2 {
 		lead := func(ctx context.Context, _ *Tenure) error {
-			began <- i
-			<-ctx.Done()
+			select {
+			case began <- i:
+				<-ctx.Done()
+			case <-ctx.Done(): // the measuring is over
+			}
 			return nil
 		}
 		n, stop := start(b, Config{Name: fmt.Sprint(i), Manager: store}, Election{Key: "billing", Lead: lead})
