@@ -138,8 +138,10 @@ func (n *Node) moved(c *Campaign, m fsm.Move) {
 	if m.From >= fsm.Leader || m.To >= fsm.Leader {
 		level = slog.LevelInfo
 	}
-	n.log.Log(context.Background(), level, "moved", "key", c.key, "from", m.From.String(), "to", m.To.String(),
-		"reason", m.Reason.String(), "term", t.Term, "err", t.Err)
+	if ctx := context.Background(); n.log.Enabled(ctx, level) { // or else the arguments alone cost more than the move
+		n.log.Log(ctx, level, "moved", "key", c.key, "from", m.From.String(), "to", m.To.String(),
+			"reason", m.Reason.String(), "term", t.Term, "err", t.Err)
+	}
 	n.publish(t)
 }
 
