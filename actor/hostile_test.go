@@ -12,6 +12,7 @@ import (
 	"github.com/go-tenure/tenure/events"
 	"github.com/go-tenure/tenure/fsm"
 	"github.com/go-tenure/tenure/lease"
+	"github.com/go-tenure/tenure/lease/leasetest"
 )
 
 // oracle is a Manager that says what the test says, until it says nothing: then the world's store answers.
@@ -250,5 +251,28 @@ func TestNewsAfterTheEndDisturbsNobody(t *testing.T) {
 		w.pass(0)
 		late(lease.Record{})
 		w.same("events", len(n.events), before)
+	})
+}
+
+func TestWatchesThatWaitForTheirEndBehindCallsThatHangAreEndedAfterTheJoinLimit(t *testing.T) {
+	inWorld(t, func(w *world) {
+		m := w.faulty()
+		stand := &newsstand{Manager: m}
+		n := w.node("a", stand, func(c *Config) { c.MaxCalls = 2 })
+		z := n.campaign(Election{Key: "z"})
+		w.state(z, fsm.Leader)
+		m.Plan = leasetest.Script(fault(leasetest.Acquire, 0, leasetest.Hang))
+		defer m.Heal()
+		n.campaign(Election{Key: "x"})
+		n.campaign(Election{Key: "y"})
+		w.same("calls that hang", m.Hanging(), 2)
+		n.cancel()
+		w.pass(30 * time.Second)
+		w.same("ended", n.hasEnded(), true)
+		<-z.Done()
+		if _, watched := stand.watches["z"]; watched {
+			w.Error("the watch goes on")
+		}
+		w.same("error", errors.Is(n.err, ErrUnjoined), true)
 	})
 }
