@@ -5,17 +5,17 @@ package mutants
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/go-tenure/tenure/internal/overlay"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -269,26 +269,9 @@ func readAll(t *testing.T) {
 // overlay writes the mutant's source and the file that tells the compiler to take it instead.
 func (m *mutant) overlay(t *testing.T, dir string) string {
 	t.Helper()
-	original := filepath.Join(fsmDir(t), m.file)
-	src, err := os.ReadFile(original)
+	file, err := overlay.Write(dir, filepath.Join(fsmDir(t), m.file), m.old, m.new)
 	if err != nil {
-		t.Fatal(err)
-	}
-	if n := strings.Count(string(src), m.old); n != 1 {
-		t.Errorf("%s: %q occurs %d times in %s; bring the list in step with the code", m.name, m.old, n, m.file)
-	}
-	changed := filepath.Join(dir, m.file)
-	text := strings.Replace(string(src), m.old, m.new, 1)
-	if err := os.WriteFile(changed, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	replace, err := json.Marshal(map[string]map[string]string{"Replace": {original: changed}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(dir, "overlay.json")
-	if err := os.WriteFile(file, replace, 0o600); err != nil {
-		t.Fatal(err)
+		t.Fatalf("%s: %v", m.name, err)
 	}
 	return file
 }

@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/go-tenure/tenure/internal/overlay"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -93,25 +95,9 @@ func (m *mutant) judge(t *testing.T) (v verdict) {
 // overlay writes the mutant's source and the file that tells the compiler to take it instead.
 func (m *mutant) overlay(t *testing.T, dir string) string {
 	t.Helper()
-	original := filepath.Join(root(t), filepath.FromSlash(m.file))
-	src, err := os.ReadFile(original)
+	file, err := overlay.Write(dir, filepath.Join(root(t), filepath.FromSlash(m.file)), m.old, m.new)
 	if err != nil {
-		t.Fatal(err)
-	}
-	if n := strings.Count(string(src), m.old); n != 1 {
-		t.Fatalf("%s: %q occurs %d times in %s; bring the list in step with the code", m.name, m.old, n, m.file)
-	}
-	changed := filepath.Join(dir, filepath.Base(m.file))
-	if err := os.WriteFile(changed, []byte(strings.Replace(string(src), m.old, m.new, 1)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	replace, err := json.Marshal(map[string]map[string]string{"Replace": {original: changed}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(dir, "overlay.json")
-	if err := os.WriteFile(file, replace, 0o600); err != nil {
-		t.Fatal(err)
+		t.Fatalf("%s: %v", m.name, err)
 	}
 	return file
 }
