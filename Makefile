@@ -34,9 +34,11 @@ setup:
 test: setup
 	@echo "== go test: every package of every module, -race, -shuffle=on"
 	@go test -race -shuffle=on -timeout 15m $(TEST_FLAGS) work
-	@echo "== the digests of schedules, on one processor, and on a 32-bit machine"
+	@echo "== the digests of schedules, on one processor, on a 32-bit machine, and as WebAssembly under node"
 	@GOMAXPROCS=1 go test -count=1 -run Digest ./simulate
 	@GOARCH=386 CGO_ENABLED=0 go test -count=1 -run Digest ./simulate
+	@command -v node >/dev/null || { echo "test: node is missing: run .ci/setup, or install Node.js 18 or later" >&2; exit 1; }
+	@GOOS=wasip1 GOARCH=wasm CGO_ENABLED=0 go test -exec $(CURDIR)/.ci/wasi -count=1 -run Digest ./simulate
 
 demo:
 	@go build -buildvcs=false -o $(BIN)/tenure ./cmd/tenure
@@ -50,7 +52,7 @@ bench:
 	go test -p 1 -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m $(BENCH_FLAGS) $$dirs
 
 # A million schedules of faults, and a quarter as many over a register, take about two minutes; "make prove" explores
-# larger worlds whole, in half a minute. Both are more than "make test" plays.
+# larger worlds whole. Both are more than "make test" plays.
 SEEDS ?= 1000000
 campaign:
 	@echo "== $(SEEDS) schedules of faults over a store that expires leases, a quarter as many over a bare register"
