@@ -40,10 +40,12 @@ func coreGoMod(src string) []fault {
 	return faults
 }
 
+// Programs that tests run are pinned in modules of their own and built without the workspace: what they require would
+// otherwise decide what the rest is built with.
 func TestTheWorkspaceListsEveryModule(t *testing.T) {
 	var mods []string
 	for _, f := range tree(t) {
-		if strings.HasSuffix(f.path, "/go.mod") {
+		if strings.HasSuffix(f.path, "/go.mod") && !strings.HasPrefix(f.path, "internal/servers/programs/") {
 			mods = append(mods, f.dir())
 		}
 	}
