@@ -20,7 +20,7 @@ type stand struct {
 	dir     string
 	address string
 	ttl     time.Duration
-	store   store.Store
+	store   *store.Store
 	procs   map[string]*exec.Cmd
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -19,8 +20,9 @@ const doctorKey = "tenure-doctor"
 
 func doctorCommand() *command {
 	return &command{
-		name: "doctor", args: "[--rounds N] STORE", summary: "examine a store and say what TTLs it can carry", run: doctor,
-		about: "  --rounds N  how many calls to measure; default 200\n\n" +
+		name: "doctor", args: "[--rounds N] [STORE]", summary: "examine a store and say what TTLs it can carry", run: doctor,
+		about: "  STORE       the store to examine, or TENURE_STORE\n" +
+			"  --rounds N  how many calls to measure; default 200\n\n" +
 			"It takes and gives back leases on the key \"" + doctorKey + "\", which stays behind with its term. It exits\n" +
 			"with 0 if the store does what the safety of an election rests on, with 1 if it does not, and\n" +
 			"with 69 if it cannot be used.\n",
@@ -30,7 +32,15 @@ func doctorCommand() *command {
 func doctor(c *command, args []string, out io.Writer) (int, error) {
 	f := newFlags(c)
 	rounds := f.Int("rounds", 200, "")
-	rest, err := f.parse(args, "STORE")
+	rest, err := f.mixed(args)
+	if address := os.Getenv("TENURE_STORE"); err == nil && len(rest) == 0 && address != "" {
+		rest = []string{address}
+	} else if err == nil {
+		err = f.want(rest, "STORE")
+	}
+	if err == nil && rest[0] != os.Getenv("TENURE_STORE") {
+		err = checkSecret(rest[0])
+	}
 	if err != nil {
 		return statusUsage, err
 	}
@@ -41,17 +51,18 @@ func doctor(c *command, args []string, out io.Writer) (int, error) {
 	if err != nil {
 		return code, err
 	}
+	defer m.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	x := &examination{m: m, out: out, took: map[string][]time.Duration{}}
-	if l, ok := m.(lease.Limiter); ok {
+	x := &examination{m: m.Manager, out: out, took: map[string][]time.Duration{}}
+	if l, ok := m.Manager.(lease.Limiter); ok {
 		x.limits = l.Limits()
 	}
 	if err := x.examine(ctx, *rounds); err != nil {
-		return unusable(fmt.Errorf("store %s: %w", rest[0], err))
+		return unusable(fmt.Errorf("store %s: %w", store.Redact(rest[0]), err))
 	}
 	if x.faults > 0 {
-		return statusNo, fmt.Errorf("store %s has %d faults; do not run elections on it", rest[0], x.faults)
+		return statusNo, fmt.Errorf("store %s has %d faults; do not run elections on it", store.Redact(rest[0]), x.faults)
 	}
 	x.advise()
 	return 0, nil
@@ -59,7 +70,7 @@ func doctor(c *command, args []string, out io.Writer) (int, error) {
 
 // examination is what the doctor does and finds.
 type examination struct {
-	m      store.Store
+	m      store.Manager
 	out    io.Writer
 	limits lease.Limits
 	took   map[string][]time.Duration // by call
@@ -217,12 +228,17 @@ func (x *examination) contention(ctx context.Context) error {
 
 // notice sees how soon a watcher hears of a release.
 func (x *examination) notice(ctx context.Context) error {
+	w, ok := x.m.(lease.Watcher)
+	if !ok {
+		fmt.Fprintf(x.out, "         it tells nobody of changes; followers find out when they look\n")
+		return nil
+	}
 	l, err := x.m.Acquire(ctx, doctorKey, person("doctor-a"), x.ttl())
 	if err != nil {
 		return err
 	}
 	told := make(chan struct{}, 1)
-	stop, err := x.m.Watch(doctorKey, func(r lease.Record) {
+	stop, err := w.Watch(doctorKey, func(r lease.Record) {
 		if r.Vacant() && r.Term == l.Term {
 			select {
 			case told <- struct{}{}:

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-tenure/tenure/cmd/tenure/internal/store"
 	"github.com/go-tenure/tenure/lease"
 )
 
@@ -63,6 +64,9 @@ func (f *flags) want(rest []string, names ...string) error {
 	if f.store != nil && *f.store == "" {
 		return errors.New("no store given; use --store file:DIR or set TENURE_STORE")
 	}
+	if f.store != nil && f.given("store") {
+		return checkSecret(*f.store)
+	}
 	return nil
 }
 
@@ -80,6 +84,15 @@ func (f *flags) given(name string) bool {
 	found := false
 	f.Visit(func(g *flag.Flag) { found = found || g.Name == name })
 	return found
+}
+
+// checkSecret refuses a password on the command line.
+func checkSecret(address string) error {
+	if !store.Secret(address) {
+		return nil
+	}
+	return errors.New("the store address holds a password, which every user of this host could read here; " +
+		"put the address into TENURE_STORE")
 }
 
 func quote(s string) string { return `"` + s + `"` }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/go-tenure/tenure/cmd/tenure/internal/guard"
+	"github.com/go-tenure/tenure/cmd/tenure/internal/store"
 )
 
 // command is one subcommand.
@@ -105,7 +106,7 @@ func help(_ *command, args []string, out io.Writer) (int, error) {
 			fmt.Fprintf(out, "  %-8s %s\n", c.name, c.summary)
 		}
 	}
-	fmt.Fprintf(out, "\nStores:\n\n%s\n%s", storeHelp, statusHelp)
+	fmt.Fprintf(out, "\nStores:\n\n%s\n%s", store.Help(), statusHelp)
 	return 0, nil
 }
 

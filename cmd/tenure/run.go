@@ -83,10 +83,11 @@ func run(c *command, args []string, _ io.Writer) (int, error) {
 	if err != nil {
 		return unusable(err)
 	}
+	defer m.Close()
 	r := &runner{
 		o: o, log: newLogger(os.Stderr, o.verbose), renewed: make(chan struct{}, 1), spare: make(chan *guard.Guardian, 1),
 	}
-	return r.run(m)
+	return r.run(m.Manager)
 }
 
 // parseRun reads the command line and checks all that can be checked without the store.

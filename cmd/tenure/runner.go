@@ -12,6 +12,7 @@ import (
 	"github.com/go-tenure/tenure/actor"
 	"github.com/go-tenure/tenure/cmd/tenure/internal/control"
 	"github.com/go-tenure/tenure/cmd/tenure/internal/guard"
+	"github.com/go-tenure/tenure/cmd/tenure/internal/store"
 	"github.com/go-tenure/tenure/events"
 	"github.com/go-tenure/tenure/fsm"
 	"github.com/go-tenure/tenure/lease"
@@ -184,7 +185,7 @@ func (r *runner) giveUp() {
 	st := r.campaign.Status()
 	switch {
 	case !answered(st.Err):
-		r.finish(statusUnavailable, fmt.Errorf("store %s: %w", r.o.store, st.Err))
+		r.finish(statusUnavailable, fmt.Errorf("store %s: %w", store.Redact(r.o.store), st.Err))
 	case st.Leader.IsZero():
 		r.finish(statusNotElected, fmt.Errorf("not elected within %v", r.o.wait))
 	default:

@@ -13,8 +13,6 @@ import (
 	"github.com/go-tenure/tenure/lease"
 )
 
-const storeHelp = "  " + store.Help + "\n"
-
 func statusCommand() *command {
 	return &command{
 		name: "status", args: "[--store URL] [--json] [--timeout D] KEY", summary: "say who leads", run: status,
@@ -26,19 +24,19 @@ func statusCommand() *command {
 }
 
 // openStore opens a store and returns the exit code that goes with the error.
-func openStore(address string) (store.Store, int, error) {
+func openStore(address string) (*store.Store, int, error) {
 	m, err := store.Open(address)
 	if errors.Is(err, store.ErrURL) {
 		return nil, statusUsage, err
 	}
 	if err != nil {
-		return nil, statusUnavailable, fmt.Errorf("store %s: %w", address, err)
+		return nil, statusUnavailable, fmt.Errorf("store %s: %w", store.Redact(address), err)
 	}
 	return m, 0, nil
 }
 
 // keyCommand is what the commands about one key of a store have in common.
-func keyCommand(f *flags, args []string) (m store.Store, key string, status int, err error) {
+func keyCommand(f *flags, args []string) (m *store.Store, key string, status int, err error) {
 	rest, err := f.withStore().parse(args, "KEY")
 	if err == nil {
 		err = checkKey(rest[0])
@@ -58,11 +56,12 @@ func status(c *command, args []string, out io.Writer) (int, error) {
 	if err != nil {
 		return code, err
 	}
+	defer m.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), *timeout)
 	defer cancel()
 	r, err := m.Read(ctx, key)
 	if err != nil {
-		return unusable(fmt.Errorf("store %s: %w", *f.store, err))
+		return unusable(fmt.Errorf("store %s: %w", store.Redact(*f.store), err))
 	}
 	if *asJSON {
 		text, err := json.Marshal(describe(key, r))
@@ -134,11 +133,12 @@ func resign(c *command, args []string, out io.Writer) (int, error) {
 	if err != nil {
 		return code, err
 	}
+	defer m.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), *timeout)
 	defer cancel()
 	r, err := m.Read(ctx, key)
 	if err != nil {
-		return unusable(fmt.Errorf("store %s: %w", *f.store, err))
+		return unusable(fmt.Errorf("store %s: %w", store.Redact(*f.store), err))
 	}
 	if r.Vacant() {
 		return statusNo, errors.New(sentence(key, r) + "; there is nobody to ask")
@@ -162,7 +162,7 @@ func resign(c *command, args []string, out io.Writer) (int, error) {
 }
 
 // awaitEnd waits until the lease is no longer what it was.
-func awaitEnd(ctx context.Context, m store.Store, key string, was lease.Record, out io.Writer) (int, error) {
+func awaitEnd(ctx context.Context, m store.Manager, key string, was lease.Record, out io.Writer) (int, error) {
 	for {
 		r, err := m.Read(ctx, key)
 		if err == nil && (r.Vacant() || r.Term != was.Term) {

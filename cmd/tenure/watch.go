@@ -32,21 +32,22 @@ func watch(c *command, args []string, out io.Writer) (int, error) {
 	if err != nil {
 		return code, err
 	}
+	defer m.Close()
 	if *every < 10*time.Millisecond {
 		return usage("--every %v is less than 10ms; look less often", *every)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	w := watching{store: m, key: key, every: *every, json: *asJSON, out: out}
+	w := watching{store: m.Manager, key: key, every: *every, json: *asJSON, out: out}
 	if err := w.run(ctx); err != nil {
-		return unusable(fmt.Errorf("store %s: %w", *f.store, err))
+		return unusable(fmt.Errorf("store %s: %w", store.Redact(*f.store), err))
 	}
 	return 0, nil
 }
 
 // watching prints what becomes of one key.
 type watching struct {
-	store store.Store
+	store store.Manager
 	key   string
 	every time.Duration
 	json  bool
@@ -57,16 +58,18 @@ type watching struct {
 
 func (w *watching) run(ctx context.Context) error {
 	told := make(chan struct{}, 1)
-	stop, err := w.store.Watch(w.key, func(lease.Record) {
-		select {
-		case told <- struct{}{}:
-		default:
+	if s, ok := w.store.(lease.Watcher); ok {
+		stop, err := s.Watch(w.key, func(lease.Record) {
+			select {
+			case told <- struct{}{}:
+			default:
+			}
+		})
+		if err != nil {
+			return err
 		}
-	})
-	if err != nil {
-		return err
+		defer stop()
 	}
-	defer stop()
 	look := time.NewTicker(w.every)
 	defer look.Stop()
 	for {

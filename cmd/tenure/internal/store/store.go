@@ -1,52 +1,91 @@
-// Package store turns what people write after --store into a lease manager.
+// Package store turns what people write after --store into a lease manager. It does the dialling that the packages
+// below lease leave to their callers. Each kind of store is one file and one line of the table schemes.
 package store
 
 import (
 	"errors"
 	"fmt"
-	"net/url"
-	"path/filepath"
 	"strings"
 
 	"github.com/go-tenure/tenure/lease"
-	"github.com/go-tenure/tenure/lease/file"
 )
 
-// Help lists the stores that Open knows.
-const Help = "file:DIR, a directory that all processes of one host share"
+// scheme is one kind of store.
+type scheme struct {
+	name string // what stands before the colon
+	form string // how its addresses are written
+	what string // what it is
+	// open opens the store that an address names; the address begins with the name of a scheme.
+	open func(address string) (Manager, func() error, error)
+}
+
+// schemes is every kind of store, in the order of the help.
+var schemes = []scheme{
+	{"file", "file:DIR", "a directory that all processes of one host share", openFile},
+}
+
+// Help lists the stores that Open knows, a line for each.
+func Help() string {
+	width := 0
+	for _, s := range schemes {
+		width = max(width, len(s.form))
+	}
+	var b strings.Builder
+	for _, s := range schemes {
+		fmt.Fprintf(&b, "  %-*s  %s\n", width, s.form, s.what)
+	}
+	return b.String()
+}
 
 // ErrURL marks errors of Open that are about what was written, not about the store.
 var ErrURL = errors.New("store address")
 
-// Store is an open store.
-type Store interface {
+// Manager is what every store offers. Some are a [lease.Watcher] or a [lease.Limiter], too: ask the Manager inside a
+// Store, not the Store.
+type Manager interface {
 	lease.Manager
 	lease.Reader
-	lease.Watcher
+}
+
+// Store is an open store.
+type Store struct {
+	Manager
+	// Close gives up the connections. Closing twice does no harm.
+	Close func() error
 }
 
 // Open opens the store that address names. Errors about the address are [ErrURL]; all others mean that the store
-// cannot be used. An address may hold a password, so no error quotes more of it than its scheme, except for files.
-func Open(address string) (Store, error) {
-	scheme, rest, ok := strings.Cut(address, ":")
-	switch {
-	case !ok:
-		return nil, fault("%q has no scheme; for a directory write file:%s", redact(address), redact(address))
-	case scheme == "file":
-		dir, err := directory(rest)
+// cannot be used. An address may hold a password, so no error quotes more of it than [Redact] leaves.
+func Open(address string) (*Store, error) {
+	name, _, ok := strings.Cut(address, ":")
+	if !ok {
+		return nil, fault("%q has no scheme; for a directory write file:%s", Redact(address), Redact(address))
+	}
+	if name == "memory" {
+		return nil, fault("memory: reaches no other process, so everybody would lead; use file:DIR")
+	}
+	for _, s := range schemes {
+		if s.name != name {
+			continue
+		}
+		m, closer, err := s.open(address)
 		if err != nil {
 			return nil, err
 		}
-		m, err := file.New(file.Config{Dir: dir})
-		if err != nil {
-			return nil, err // and not a nil *Manager that is not a nil Store
+		if closer == nil {
+			closer = func() error { return nil }
 		}
-		return m, nil
-	case scheme == "memory":
-		return nil, fault("memory: reaches no other process, so everybody would lead; use %s", Help)
-	default:
-		return nil, fault("the scheme %q is unknown; known: %s", scheme, Help)
+		return &Store{Manager: m, Close: closer}, nil
 	}
+	return nil, fault("the scheme %q is unknown; known: %s", name, forms())
+}
+
+func forms() string {
+	var all []string
+	for _, s := range schemes {
+		all = append(all, s.form)
+	}
+	return strings.Join(all, ", ")
 }
 
 func fault(format string, args ...any) error {
@@ -58,29 +97,38 @@ type addressError struct{ text string }
 func (e *addressError) Error() string        { return "store: " + e.text }
 func (e *addressError) Is(target error) bool { return target == ErrURL }
 
-// redact leaves out what may be a secret.
-func redact(address string) string {
-	if strings.ContainsAny(address, "@?") {
+// Redact leaves out of an address what may be a secret: whatever stands before an @ or behind a ?.
+func Redact(address string) string {
+	name, rest, ok := strings.Cut(address, ":")
+	switch {
+	case !strings.ContainsAny(address, "@?"):
+		return address
+	case !ok || strings.ContainsAny(name, "@?"):
 		return "..."
 	}
-	return address
+	rest, _, asked := strings.Cut(rest, "?")
+	if i := strings.LastIndexByte(rest, '@'); i >= 0 {
+		rest = "//..." + rest[i:]
+	}
+	if asked {
+		rest += "?..."
+	}
+	return name + ":" + rest
 }
 
-// directory returns the directory in file:DIR, file:/DIR and file:///DIR.
-func directory(rest string) (string, error) {
-	if path, ok := strings.CutPrefix(rest, "//"); ok {
-		u, err := url.Parse("file://" + path)
-		if err != nil || u.Host != "" && u.Host != "localhost" || u.RawQuery != "" || u.Fragment != "" {
-			return "", fault("file:%s is not a directory of this host; write file:DIR or file:///DIR", rest)
+// Secret reports whether address seems to hold a password, which must not stand where every user of the host can read
+// it.
+func Secret(address string) bool {
+	_, rest, _ := strings.Cut(address, ":")
+	user, _, ok := strings.Cut(rest, "@")
+	if ok && strings.Contains(user, ":") {
+		return true
+	}
+	_, query, _ := strings.Cut(strings.ToLower(rest), "?")
+	for _, word := range []string{"password", "secret", "token=", "accountkey", "sig="} {
+		if strings.Contains(query, word) {
+			return true
 		}
-		rest = u.Path
 	}
-	if rest == "" {
-		return "", fault("file: names no directory; write file:DIR")
-	}
-	dir, err := filepath.Abs(rest)
-	if err != nil {
-		return "", fault("file:%s: %v; give the full path", rest, err)
-	}
-	return dir, nil
+	return false
 }

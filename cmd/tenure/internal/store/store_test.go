@@ -21,8 +21,8 @@ func TestAnAddressThatCannotBeMeantIsRefused(t *testing.T) {
 	for address, says := range map[string]string{
 		"":                               "has no scheme",
 		"/var/lib/tenure":                "write file:/var/lib/tenure",
-		"redis://localhost":              `the scheme "redis" is unknown; known: file:DIR`,
-		"postgres://me:secret@host/db":   `the scheme "postgres" is unknown`,
+		"consul://localhost":             `the scheme "consul" is unknown; known: file:DIR`,
+		"consul://me:secret@host/db":     `the scheme "consul" is unknown`,
 		"me:secret@host":                 "is unknown",
 		"//me/secret@host":               "has no scheme",
 		"memory:":                        "reaches no other process",
@@ -80,8 +80,47 @@ func TestADirectoryThatIsNoneIsAFaultOfTheStore(t *testing.T) {
 	}
 }
 
+func TestWhatMayBeSecretIsLeftOutOfAnAddress(t *testing.T) {
+	for address, want := range map[string]struct {
+		text   string
+		secret bool
+	}{
+		"file:/var/lib/tenure":                            {"file:/var/lib/tenure", false},
+		"redis://localhost:6379/0":                        {"redis://localhost:6379/0", false},
+		"postgres://me@host/db":                           {"postgres://...@host/db", false},
+		"postgres://me:pass@host/db?table=x":              {"postgres://...@host/db?...", true},
+		"postgres://me:p@ss@host/db":                      {"postgres://...@host/db", true},
+		"postgres://host/db?user=me&password=pass":        {"postgres://host/db?...", true},
+		"azblob://account/box?SharedAccessKey=x&sig=pass": {"azblob://account/box?...", true},
+		"me:pass@host":                                    {"me://...@host", false},
+		"//me/pass@host":                                  {"...", false},
+	} {
+		if got := store.Redact(address); got != want.text {
+			t.Errorf("%s is shown as %s, want %s", address, got, want.text)
+		}
+		if got := store.Secret(address); got != want.secret {
+			t.Errorf("%s holds a secret: %t", address, got)
+		}
+	}
+}
+
+func TestAStoreCanBeClosedTwice(t *testing.T) {
+	s, err := store.Open("file:" + t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !strings.Contains(store.Help(), "file:DIR") {
+		t.Error("the help does not know the store")
+	}
+}
+
 func ExampleOpen() {
-	_, err := store.Open("consul://localhost")
+	_, err := store.Open("/var/lib/tenure")
 	fmt.Println(err)
-	// Output: store: the scheme "consul" is unknown; known: file:DIR, a directory that all processes of one host share
+	// Output: store: "/var/lib/tenure" has no scheme; for a directory write file:/var/lib/tenure
 }
