@@ -1,0 +1,59 @@
+//go:build linux
+
+package servers
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+)
+
+// etcdVersion is what internal/servers/programs/etcd pins.
+const etcdVersion = "3.7.3"
+
+// Etcd is one member of etcd that is a cluster by itself; clients reach it at Addr, in the clear. Its heartbeat and its
+// election timeout are short, so that leases of one second are granted, and it does not wait for the disk: what it
+// confirmed survives the end of its process, but not of the machine. Flags are added to its command line, where the
+// last one of a name counts.
+func Etcd(flags ...string) Spec {
+	return Spec{Name: "etcd", Ports: 2, Ready: etcdReady, Command: func(i Instance) ([]string, error) {
+		program, err := Program("etcd-" + etcdVersion)
+		client, peer := "http://"+i.Addr(), "http://"+i.AddrOf(1)
+		return append([]string{
+			program, "--name=a", "--data-dir=" + i.Dir, "--log-level=warn",
+			"--listen-client-urls=" + client, "--advertise-client-urls=" + client,
+			"--listen-peer-urls=" + peer, "--initial-advertise-peer-urls=" + peer, "--initial-cluster=a=" + peer,
+			"--heartbeat-interval=50", "--election-timeout=500", "--unsafe-no-fsync",
+		}, flags...), err
+	}}
+}
+
+// etcdReady asks for what needs a leader and its log.
+func etcdReady(ctx context.Context, i Instance) error {
+	text, err := get(ctx, "http://"+i.Addr()+"/health")
+	if err == nil && !strings.Contains(text, `"health":"true"`) {
+		err = fmt.Errorf("not healthy: %s", text)
+	}
+	return err
+}
+
+// get returns the first kilobyte of what an URL answers.
+func get(ctx context.Context, url string) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return "", err
+	}
+	req.Close = true
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s", resp.Status, text)
+	}
+	return string(text), err
+}
