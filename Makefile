@@ -5,6 +5,7 @@
 #   make check   everything a change must pass besides its tests (see CONTRIBUTING.md)
 #   make bench   every benchmark of every module
 #   make campaign   a million schedules of faults
+#   make chaos      elections of real processes on real stores, and everything is broken
 #   make prove   worlds of two and three nodes, explored whole
 #
 # On a fresh Debian machine with Go and make, these install whatever else they need (.ci/setup).
@@ -23,7 +24,7 @@ TEST_FLAGS ?=
 BENCH ?= .
 BENCH_FLAGS ?=
 
-.PHONY: help setup test demo bench campaign prove check fmt tidy mod vet vet-cross staticcheck fuzz clean
+.PHONY: help setup test demo bench campaign chaos prove check fmt tidy mod vet vet-cross staticcheck fuzz clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -59,6 +60,13 @@ campaign:
 	@go build -buildvcs=false -o $(BIN)/tenure ./cmd/tenure
 	@$(BIN)/tenure simulate --nodes 5 --first 1000000000 --seeds $(SEEDS)
 	@$(BIN)/tenure simulate --nodes 4 --first 2000000000 --seeds $$(($(SEEDS) / 4)) --store register
+
+# Five processes on every store for two minutes each, three stores at once. CHAOS_FLAGS=--help has the rest.
+CHAOS_FLAGS ?=
+chaos: setup
+	@echo "== chaos: real processes on real stores, killed, paused and cut off"
+	@go build -buildvcs=false -o $(BIN)/chaos ./cmd/tenure/internal/chaos
+	@$(BIN)/chaos $(CHAOS_FLAGS)
 
 prove:
 	@echo "== worlds of two and three nodes, explored whole"
