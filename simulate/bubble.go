@@ -69,6 +69,8 @@ func bubble(t *testing.T, c Cluster, seed uint64, declare func(w *World)) *World
 	}
 	synctest.Test(t, func(*testing.T) {
 		w.start, w.poke = w.real.Now(), make(chan struct{}, 1) // of this bubble
+		w.alarm = time.NewTimer(patience)
+		defer w.alarm.Stop()
 		w.clock = newNodeClock(w, nil, false)
 		declare(w)
 		if w.failures = w.complete(); len(w.failures) == 0 {
@@ -93,7 +95,8 @@ type World struct {
 	real     clock.Clock // of the bubble
 	start    time.Time
 	clock    *nodeClock
-	poke     chan struct{} // tells the driver, while it sleeps, that something is in the inbox
+	poke     chan struct{} // tells the driver that something is in the inbox
+	alarm    *time.Timer   // ends the driver's sleep
 	failures []error
 	digest   uint64
 	seen     int // entries of the trace that have been dealt with
@@ -105,6 +108,7 @@ type World struct {
 	numbers  uint64
 	still    int // items since time last moved
 	sent     [MaxNodes]uint64
+	awaited  [MaxNodes]pending // before the item that is happening
 
 	mu      sync.Mutex // guards what follows, and what is said so elsewhere
 	inbox   inbox

@@ -19,6 +19,7 @@ type nodeClock struct {
 	actors      bool     // its timers are the actor's
 	base        time.Time
 	dormant     *clock.Mock // makes timers whose Stop works, and never fires one
+	timers      []*timer    // that are waiting, in the order of their numbers; the driver's
 
 	mu                 sync.Mutex
 	since, shown, rate int64 // as in node

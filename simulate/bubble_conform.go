@@ -8,12 +8,16 @@ import (
 	"github.com/go-tenure/tenure/lease"
 )
 
-// settle starts and ends processes as the machines of the simulation say, waits until all is at rest, and compares the
-// nodes with the machines: every move, call and deadline. before has the calls that were awaited before.
-func (w *World) settle(before [MaxNodes]pending) {
+// settle starts and ends processes as the machines of the simulation say, waits until all is at rest after it has
+// happened, and compares the nodes that it may have moved with their machines: every move, call and deadline.
+func (w *World) settle(it item) {
 	s := &w.world
-	news := w.trace.Entries[w.seen:]
-	for _, e := range news {
+	if it.do == reach || it.do == carry || it.do == leaves || it.do == lands { // it was nobody's
+		w.noteStore(w.trace.Entries[w.seen:])
+		w.seen = len(w.trace.Entries)
+		return
+	}
+	for _, e := range w.trace.Entries[w.seen:] {
 		if e.Kind == Crashed && w.procs[e.Node] != nil {
 			w.procs[e.Node].bury()
 		}
@@ -25,30 +29,36 @@ func (w *World) settle(before [MaxNodes]pending) {
 	}
 	w.rest()
 	for i := range s.sc.Nodes {
-		if p := w.procs[i]; p != nil && max(before[i].out, len(p.calls)) >= maxOut {
-			for w.hung(p, before[i].number) {
+		if p := w.procs[i]; p != nil && max(w.awaited[i].out, len(p.calls)) >= maxOut {
+			for w.hung(p, w.awaited[i].number) {
 			}
 		}
 	}
-	news = w.trace.Entries[w.seen:]
+	news := w.trace.Entries[w.seen:]
 	w.seen = len(w.trace.Entries)
-	for _, e := range news {
-		if e.Kind == CarriedOut {
-			w.note("%d store n%d %v %v term %d holder %d until %d",
-				s.now, e.Node, e.Op, e.Answer, e.Term, e.Holder, e.Expires)
-		}
-	}
+	w.noteStore(news)
+	all := it.do == begin || it.do == finish || it.do == heal || it.do == doTask || it.do == boot
 	for i := range s.sc.Nodes {
 		p := w.procs[i]
-		if p == nil {
+		if p == nil || !all && int(it.node) != i && p.idle() {
 			continue
 		}
-		w.sameCalls(p, news, before[i].number)
+		w.sameCalls(p, news, w.awaited[i].number)
 		w.sameMoves(p, news)
 		w.sameState(p)
 		w.syncClock(p)
 		if !s.nodes[i].up { // it has stopped, and so has its machine
 			p.bury()
+		}
+	}
+}
+
+// noteStore takes into the digest what the store has done.
+func (w *World) noteStore(news []Entry) {
+	for i := range news {
+		if e := &news[i]; e.Kind == CarriedOut {
+			w.note(uint64(w.world.now), uint64(e.Node), uint64(e.Op)<<8|uint64(e.Answer), uint64(e.Term),
+				uint64(e.Holder), uint64(e.Expires))
 		}
 	}
 }
@@ -79,15 +89,15 @@ type request struct {
 	number uint64
 }
 
-// pending returns what each node waits for.
-func (w *World) pending() (all [MaxNodes]pending) {
+// await takes down what each node waits for.
+func (w *World) await() {
 	for i := range w.world.sc.Nodes {
+		w.awaited[i] = pending{}
 		if p := w.procs[i]; p != nil {
-			_, all[i].number = w.world.nodes[i].machine.Awaits()
-			all[i].out = len(p.calls)
+			_, w.awaited[i].number = w.world.nodes[i].machine.Awaits()
+			w.awaited[i].out = len(p.calls)
 		}
 	}
-	return all
 }
 
 // hung tells the machine of p, which has reached maxOut, of a call that was not made, and reports whether there was
@@ -171,8 +181,9 @@ func (w *World) sameMoves(p *process, news []Entry) {
 	w.mu.Unlock()
 	var moves, want []move
 	for _, t := range published {
-		w.note("%d n%d #%d %v %v %v %v term %d leader %s at %d",
-			s.now, p.number, t.Seq, t.Kind, t.From, t.To, t.Reason, t.Term, t.Leader.Name, t.At.UnixNano())
+		w.note(uint64(s.now), uint64(p.number), t.Seq, uint64(t.Kind)<<24|uint64(t.From)<<16|uint64(t.To)<<8|
+			uint64(t.Reason), uint64(t.Term), uint64(t.At.UnixNano()))
+		w.noteText(t.Leader.Name)
 		if t.Kind == events.Moved {
 			moves = append(moves, move{t.From, t.To, t.Reason, t.Term})
 		}
@@ -207,8 +218,8 @@ func (w *World) syncClock(p *process) {
 	n := &w.world.nodes[p.number]
 	for _, c := range []*nodeClock{p.actorClock, p.workClock} {
 		if c.set(n) {
-			for _, number := range w.timersOf(c) {
-				w.schedule(w.timers[number])
+			for _, t := range c.timers {
+				w.schedule(t)
 			}
 		}
 	}

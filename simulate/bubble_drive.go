@@ -3,7 +3,6 @@ package simulate
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"math"
 	"slices"
 	"testing/synctest"
@@ -41,21 +40,15 @@ func (w *World) knock() {
 
 // drive delivers one item at a time until the end or a violation.
 func (w *World) drive() {
+	end := int64(w.world.sc.End)
+	w.rest()
 	for w.world.check.violation.Rule == "" {
-		w.rest()
-		if len(w.world.q.items) == 0 {
-			w.sleep(int64(w.world.sc.End))
-			if w.world.now >= int64(w.world.sc.End) {
+		if next := w.next(); next > w.world.now {
+			if w.world.now >= end {
 				return
 			}
-			continue
-		}
-		if at := min(w.world.q.items[0].at, int64(w.world.sc.End)+1); at > w.world.now {
-			w.sleep(min(at, int64(w.world.sc.End)))
-			if w.world.now >= int64(w.world.sc.End) && at > w.world.now {
-				w.rest()
-				return
-			}
+			w.sleep(min(next, end))
+			w.rest() // somebody else may have waited for this instant
 			continue
 		}
 		it := w.world.q.pop()
@@ -63,30 +56,43 @@ func (w *World) drive() {
 		if w.still++; w.still > 100_000 {
 			w.world.check.fail(&w.world, "Zeno", "100 000 things happened at one instant")
 		}
-		before := w.pending()
+		w.await()
 		w.happen(it)
-		w.settle(before)
+		w.settle(it)
 		if v := &w.world.check.violation; v.Beyond { // to be expected; what the resources make of it is worth seeing
 			*v = Violation{}
 		}
 	}
 }
 
+// next is when the next item is due, a time that never comes if there is none.
+func (w *World) next() int64 {
+	if len(w.world.q.items) == 0 {
+		return math.MaxInt64
+	}
+	return w.world.q.items[0].at
+}
+
 // rest waits until everything has come to rest, and takes the inbox in.
 func (w *World) rest() {
 	synctest.Wait()
-	w.collect()
+	select {
+	case <-w.poke: // by somebody whose news is in the inbox
+		w.collect()
+	default:
+	}
 }
 
 // sleep lets time pass until at, or until somebody knocks.
 func (w *World) sleep(at int64) {
 	if d := time.Duration(at - w.world.now); d > 0 {
-		t := w.real.Timer(d)
+		w.alarm.Reset(d)
 		select {
-		case <-t.C:
+		case <-w.alarm.C:
 		case <-w.poke:
+			w.alarm.Stop()
+			w.knock() // the driver has yet to look
 		}
-		t.Stop()
 	}
 	if now := int64(w.Now()); now > w.world.now {
 		w.world.now, w.world.still, w.still = now, 0, 0
@@ -99,13 +105,16 @@ func (w *World) collect() {
 	in := w.inbox
 	w.inbox = inbox{}
 	w.mu.Unlock()
-	slices.SortStableFunc(in.timers, func(a, b *timer) int {
-		return cmp.Or(a.clock.order()-b.clock.order(), cmp.Compare(a.at, b.at))
-	})
+	if len(in.timers) > 1 {
+		slices.SortStableFunc(in.timers, func(a, b *timer) int {
+			return cmp.Or(a.clock.order()-b.clock.order(), cmp.Compare(a.at, b.at))
+		})
+	}
 	for _, t := range in.timers {
 		w.numbers++
 		t.number = w.numbers
 		w.timers[t.number] = t
+		t.clock.timers = append(t.clock.timers, t)
 		w.schedule(t)
 	}
 	slices.SortStableFunc(in.returns, func(a, b *process) int { return int(a.number) - int(b.number) })
@@ -190,6 +199,9 @@ func (w *World) fire(it item, t *timer) {
 		w.tick(it.node)
 	default:
 		delete(w.timers, it.call)
+		if k := slices.Index(t.clock.timers, t); k >= 0 {
+			t.clock.timers = slices.Delete(t.clock.timers, k, k+1)
+		}
 		t.fire()
 	}
 }
@@ -269,29 +281,32 @@ func (w *World) tick(i uint8) {
 		s.step(i, fsm.Input{Kind: fsm.Tick})
 	}
 	p := w.procs[i]
-	for _, number := range w.timersOf(p.actorClock) {
-		if t := w.timers[number]; t.clock.when(t.at, s.now) <= s.now {
-			delete(w.timers, number)
-			t.fire()
+	c := p.actorClock
+	waiting := c.timers[:0]
+	for _, t := range c.timers {
+		if c.when(t.at, s.now) > s.now {
+			waiting = append(waiting, t)
+			continue
 		}
+		delete(w.timers, t.number)
+		t.fire()
+	}
+	clear(c.timers[len(waiting):])
+	c.timers = waiting
+}
+
+// note takes what has happened into the digest.
+func (w *World) note(words ...uint64) {
+	for _, x := range words {
+		w.digest = (w.digest ^ x) * 0xd6e8feb86659fd93
+		w.digest ^= w.digest >> 29
 	}
 }
 
-// timersOf returns the numbers of the timers of c, in order.
-func (w *World) timersOf(c *nodeClock) []uint64 {
-	var numbers []uint64
-	for number, t := range w.timers {
-		if t.clock == c {
-			numbers = append(numbers, number)
-		}
+// noteText takes a text into the digest (FNV-1a).
+func (w *World) noteText(text string) {
+	for i := range len(text) {
+		w.digest = (w.digest ^ uint64(text[i])) * 1099511628211
 	}
-	slices.Sort(numbers)
-	return numbers
-}
-
-// note takes a line into the digest (FNV-1a).
-func (w *World) note(format string, args ...any) {
-	for _, c := range fmt.Appendf(nil, format+"\n", args...) {
-		w.digest = (w.digest ^ uint64(c)) * 1099511628211
-	}
+	w.note(uint64(len(text)))
 }

@@ -107,6 +107,13 @@ func (p *process) bury() {
 	}
 }
 
+// idle reports whether the driver has seen all that p has done.
+func (p *process) idle() bool {
+	p.w.mu.Lock()
+	defer p.w.mu.Unlock()
+	return len(p.events) == 0 && len(p.fresh) == 0
+}
+
 func (p *process) isGone() bool {
 	select {
 	case <-p.gone:

@@ -110,10 +110,13 @@ func (w *World) land(it item) {
 	refused := r.fenced && k.term < r.greatest
 	r.greatest = max(r.greatest, k.term)
 	r.writes = append(r.writes, Write{time.Duration(s.now), int(it.node), k.term, k.value, refused})
-	w.note("%d %s n%d term %d %q refused %v", s.now, r.name, it.node, k.term, k.value, refused)
+	w.note(uint64(s.now), uint64(it.node), uint64(k.term))
+	w.noteText(r.name)
+	w.noteText(k.value)
 	kind := Wrote
 	if refused {
 		kind = Barred
+		w.note(1)
 		k.err = &StaleError{r.name, k.term, r.greatest}
 	}
 	s.log(Entry{Node: int8(it.node), Kind: kind, Term: k.term})
