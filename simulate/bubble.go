@@ -264,7 +264,7 @@ func (w *World) complete() []error {
 
 // play runs the schedule, ends all nodes and checks what was expected.
 func (w *World) play() {
-	w.trace = &Trace{Scenario: w.scenario}
+	w.trace = &Trace{Scenario: w.scenario, Entries: make([]Entry, 0, 512)}
 	w.world.trace = w.trace
 	w.world.start(w.scenario)
 	for i, k := range w.tasks {

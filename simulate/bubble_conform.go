@@ -176,11 +176,11 @@ type move struct {
 func (w *World) sameMoves(p *process, news []Entry) {
 	s := &w.world
 	w.mu.Lock()
-	published := p.events
-	p.events = nil
-	w.mu.Unlock()
-	var moves, want []move
-	for _, t := range published {
+	defer w.mu.Unlock()
+	var space [2][8]move
+	moves, want := space[0][:0], space[1][:0]
+	for i := range p.events {
+		t := &p.events[i]
 		w.note(uint64(s.now), uint64(p.number), t.Seq, uint64(t.Kind)<<24|uint64(t.From)<<16|uint64(t.To)<<8|
 			uint64(t.Reason), uint64(t.Term), uint64(t.At.UnixNano()))
 		w.noteText(t.Leader.Name)
@@ -188,13 +188,15 @@ func (w *World) sameMoves(p *process, news []Entry) {
 			moves = append(moves, move{t.From, t.To, t.Reason, t.Term})
 		}
 	}
-	for _, e := range news {
-		if e.Kind == Moved && e.Node == int8(p.number) {
+	clear(p.events)
+	p.events = p.events[:0]
+	for i := range news {
+		if e := &news[i]; e.Kind == Moved && e.Node == int8(p.number) {
 			want = append(want, move{e.From, e.To, e.Reason, e.Term})
 		}
 	}
 	if !slices.Equal(moves, want) {
-		w.disagree("n%d published %v; its machine made the moves %v", p.number, moves, want)
+		w.disagree("n%d published %v; its machine made the moves %v", p.number, slices.Clone(moves), slices.Clone(want))
 	}
 }
 
