@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -18,8 +19,8 @@ import (
 )
 
 // Bubble runs real nodes of package actor, with the user's real work, in the virtual time of a [synctest] bubble, over
-// the same network, store, faults and checks as [Play], and fails t at the first that goes wrong. declare says what is
-// to happen; it is called before time begins, in the bubble, once for each of c.Seeds seeds from c.First on (0: one).
+// the same network, store, faults and checks as [Play]. declare says what is to happen; it is called before time
+// begins, in the bubble, once for each of c.Seeds seeds from c.First on (0: one).
 //
 //	simulate.Bubble(t, simulate.Cluster{Nodes: 3}, func(w *simulate.World) {
 //		ledger := w.FencedStore("ledger")
@@ -34,27 +35,46 @@ import (
 // One thing happens at a time: a driver delivers one timer, answer or return and waits until everything has come to
 // rest, so that one seed is one run. Out of its hands is only what the user's own goroutines do at one and the same
 // instant. Every step of every node is taken by a machine of the simulation as well; the rule "conform" is violated if
-// they do not agree in each move, call and deadline.
+// they do not agree in each move, call and deadline. A panic of the work violates the rule "panic", unless
+// [World.RestartAfter] says that it ends a process.
 //
 // Work may use contexts and package time as it likes. A process that is paused or has died reaches nothing: its calls,
 // writes, returns, clock timers wait, or are lost. What its work computes meanwhile for itself goes on.
+//
+// The first schedule that violates a rule or an expectation is shrunk as by [Shrink]: declare is called again and
+// again, each time in a new bubble, with what [World.At] and its like declared replaced by a smaller script. t fails
+// with what is left: the script, the timeline, a picture, a token and a test to paste. The script is kept in c.Keep, in
+// a directory named after the test, and played before all seeds from then on.
+//
+// So declare must be repeatable. It keeps its state in variables of its own, not in the test's, nor in globals that a
+// run leaves changed. It and the work do the same whenever they are called with the same World: no random numbers but
+// from a fixed seed, no order of a map, no real file, socket or time. What must hold is an [Expectation], not a call of
+// t.Error, which a shrinker cannot see. If a schedule that failed goes another way when it is played again, the report
+// says so and nothing is shrunk.
 func Bubble(t *testing.T, c Cluster, declare func(w *World)) {
 	t.Helper()
 	if declare == nil {
 		t.Fatal("simulate: Bubble without a function; give one that declares what is to happen")
 	}
+	replayKept(t, c, declare)
+	met := map[string]bool{}
+	var missed []string
 	for seed := c.First; seed < c.First+uint64(max(c.Seeds, 1)); seed++ {
 		w := bubble(t, c, seed, declare)
-		for _, err := range w.failures {
-			t.Error(err)
+		if len(w.failures) > 0 {
+			w.fail(t, c, declare)
 		}
-		if w.trace != nil && len(w.failures) > 0 {
-			t.Fatalf("simulate: seed %d\n%s", seed, w.trace.Timeline())
-		} else if len(w.failures) > 0 {
-			t.FailNow()
+		for _, v := range w.met {
+			met[v.Rule] = true
+			t.Logf("simulate: seed %d violates, as expected, %s", seed, v)
 		}
+		missed = slices.DeleteFunc(w.foreseen, func(rule string) bool { return met[rule] })
 		t.Logf("simulate: seed %d: %d events in %v of simulated time, digest %016x",
 			seed, w.world.events, w.world.sc.End, w.digest)
+	}
+	if len(missed) > 0 {
+		t.Fatalf("simulate: expected that %s is violated, and it was not by any of %d schedules",
+			strings.Join(missed, ", "), max(c.Seeds, 1))
 	}
 }
 
@@ -63,13 +83,20 @@ func bubble(t *testing.T, c Cluster, seed uint64, declare func(w *World)) *World
 	t.Helper()
 	sc := c.base()
 	sc.Seed = seed
+	return inBubble(t, sc, nil, declare)
+}
+
+// inBubble plays what declare says of sc or, if there is one, script instead.
+func inBubble(t *testing.T, sc Scenario, script *Scenario, declare func(w *World)) *World {
+	t.Helper()
 	w := &World{
-		scenario: sc, real: clock.New(), digest: 14695981039346656037, timers: map[uint64]*timer{},
-		writes: map[uint64]*write{}, void: map[request]bool{}, holders: map[lease.Holder]*process{},
+		scenario: sc, script: script, restart: -1, real: clock.New(), digest: 14695981039346656037,
+		timers: map[uint64]*timer{}, writes: map[uint64]*write{}, signals: map[uint64]*signal{},
+		panics: map[uint64]*panicked{}, void: map[request]bool{}, holders: map[lease.Holder]*process{},
 	}
 	synctest.Test(t, func(*testing.T) {
 		w.start, w.poke = w.real.Now(), make(chan struct{}, 1) // of this bubble
-		w.alarm = time.NewTimer(patience)
+		w.alarm = w.real.Timer(patience)
 		defer w.alarm.Stop()
 		w.clock = newNodeClock(w, nil, false)
 		declare(w)
@@ -80,15 +107,20 @@ func bubble(t *testing.T, c Cluster, seed uint64, declare func(w *World)) *World
 	return w
 }
 
-// World is what a bubble simulates. The methods that declare (Lead, FencedStore, UnfencedStore, Watch, At, Do, HealAt,
-// Until, Expect) are for the function given to [Bubble]; the others may be called from anywhere in the bubble.
+// World is what a bubble simulates. The methods that declare (Lead, FencedStore, UnfencedStore, FencedSet, GuardedSet,
+// Watch, At, Plan, Do, HealAt, Until, RestartAfter, Expect, ExpectViolation) are for the function given to [Bubble];
+// the others may be called from anywhere in the bubble.
 type World struct {
 	scenario Scenario
 	key      string
 	lead     func(context.Context, *actor.Tenure) error
 	expect   []Expectation
 	tasks    []task
-	wrong    []error // in what was declared
+	wrong    []error  // in what was declared
+	foreseen []string // rules that are to be violated
+	planned  bool
+	restart  time.Duration // after a panic; negative: a panic is a violation
+	script   *Scenario     // to play instead of what is declared
 
 	world    world // the network, the store, the machines and the checks of engine A
 	trace    *Trace
@@ -96,14 +128,19 @@ type World struct {
 	start    time.Time
 	clock    *nodeClock
 	poke     chan struct{} // tells the driver that something is in the inbox
-	alarm    *time.Timer   // ends the driver's sleep
-	failures []error
+	alarm    *clock.Timer  // ends the driver's sleep
+	failures []error       // of what was declared, or else of *unmet
+	met      []Violation   // that were foreseen
+	stack    string        // where the work panicked
 	digest   uint64
 	seen     int // entries of the trace that have been dealt with
 	procs    [MaxNodes]*process
 	all      []*process
 	timers   map[uint64]*timer
 	writes   map[uint64]*write
+	signals  map[uint64]*signal
+	panics   map[uint64]*panicked
+	meddles  bool             // there are faults of the work
 	void     map[request]bool // requests that were never made
 	numbers  uint64
 	still    int // items since time last moved
@@ -146,29 +183,49 @@ func (w *World) UnfencedStore(name string) *Resource { return &Resource{w: w, na
 func (w *World) Watch() { w.scenario.Watch = true }
 
 // At has faults begin at d; their own At is not used. Faults of a single request, such as LoseAnswer, hit it whenever
-// it is made. Faults of the work are refused: the work is the user's own. So is Back, since clocks in a bubble have one
-// reading only.
+// it is made. Faults of the work end the context of the user's work later or earlier than the node does; see [Ignore],
+// [ReturnSoon] and [Fails]. Back is refused, since clocks in a bubble have one reading only.
 func (w *World) At(d time.Duration, faults ...Fault) {
 	for _, f := range faults {
-		switch {
-		case f.Kind == noFault || int(f.Kind) >= faultKinds:
-			w.wrongly("At(%v): %v is no fault; set Kind", d, f.Kind)
-		case f.Kind == Ignore || f.Kind == ReturnSoon || f.Kind == Fails || f.Kind == Back:
-			w.wrongly("At(%v): %v cannot be played in a bubble; play it with simulate.Play", d, f.Kind)
-		case shapes[f.Kind].store != (f.Target == TheStore):
-			if !shapes[f.Kind].store || f.Target != 0 {
-				w.wrongly("At(%v): %v of the target %d; faults of the store, and only they, have TheStore", d, f.Kind, f.Target)
-			}
+		if f.Kind > noFault && int(f.Kind) < faultKinds && shapes[f.Kind].store && f.Target == 0 {
 			f.Target = TheStore
-		case shapes[f.Kind].call && f.Call < 1:
-			w.wrongly("At(%v): %v needs the number of a request in Call; they count from 1", d, f.Kind)
-		case shapes[f.Kind].call && f.Target < 0:
-			w.wrongly("At(%v): %v needs a node by number", d, f.Kind)
+		}
+		if err := playable(f); err != nil {
+			w.wrongly("At(%v): %w", d, err)
 		}
 		if f.At = d; shapes[min(int(f.Kind), faultKinds-1)].call {
 			f.At = 0
 		}
 		w.scenario.Faults = append(w.scenario.Faults, f)
+	}
+}
+
+// playable returns why f cannot be played in a bubble, nil if it can.
+func playable(f Fault) error {
+	switch {
+	case f.Kind == noFault || int(f.Kind) >= faultKinds:
+		return fmt.Errorf("%v is no fault; set Kind", f.Kind)
+	case f.Kind == Back:
+		return fmt.Errorf("%v cannot be played in a bubble; play it with simulate.Play", f.Kind)
+	case shapes[f.Kind].store != (f.Target == TheStore):
+		return fmt.Errorf("%v of the target %d; faults of the store, and only they, have TheStore", f.Kind, f.Target)
+	case shapes[f.Kind].call && f.Call < 1:
+		return fmt.Errorf("%v needs the number of a request in Call; they count from 1", f.Kind)
+	case shapes[f.Kind].call && f.Target < 0:
+		return fmt.Errorf("%v needs a node by number", f.Kind)
+	}
+	return nil
+}
+
+// Plan has faults happen that are drawn for the seed, as by the function [Plan], beside those of At: up to forty of any
+// kind within the promise, between the beginning and HealAt. Expect what holds whatever goes wrong.
+func (w *World) Plan() { w.planned = true }
+
+// RestartAfter says that a panic of the work ends its process, as it does in production, and that something starts it
+// again after d. Without it a panic is a violation of the rule "panic".
+func (w *World) RestartAfter(d time.Duration) {
+	if w.restart = d; d < 0 {
+		w.wrongly("RestartAfter(%v): give a time of at least 0", d)
 	}
 }
 
@@ -190,6 +247,11 @@ func (w *World) Until(d time.Duration) { w.scenario.End = d }
 
 // Expect has e checked when the schedule has ended. All that fail are reported.
 func (w *World) Expect(e ...Expectation) { w.expect = append(w.expect, e...) }
+
+// ExpectViolation says that the rule is violated by at least one seed, which is then no failure: a test that shows what
+// happens without a fence, or that the simulation notices what it should. rule is the name of a rule or of an
+// expectation, as a report has it: "R1", "OneWriter". It must be violated in fact, and nothing else may be.
+func (w *World) ExpectViolation(rule string) { w.foreseen = append(w.foreseen, rule) }
 
 // Clock returns the true time. Its timers are delivered one at a time and are not held by a pause of any process.
 func (w *World) Clock() clock.Clock { return w.clock }
@@ -237,11 +299,14 @@ func (w *World) complete() []error {
 	if w.lead == nil && len(w.wrong) == 0 {
 		w.wrongly("nothing to lead; call Lead with a key and the work")
 	}
-	if w.scenario.Store != Expiring {
-		w.wrongly("store %v; a bubble has an expiring one", w.scenario.Store)
-	}
 	if slices.ContainsFunc(w.expect, func(e Expectation) bool { return e == nil }) {
 		w.wrongly("Expect(nil); give an Expectation")
+	}
+	if w.script != nil {
+		w.scenario, w.planned = *w.script, false
+	}
+	if w.scenario.Store != Expiring {
+		w.wrongly("store %v; a bubble has an expiring one", w.scenario.Store)
 	}
 	faults := w.wrong
 	if err := w.scenario.Check(); err != nil {
@@ -253,11 +318,20 @@ func (w *World) complete() []error {
 			faults = append(faults, fmt.Errorf("simulate: %q would begin when all has been healed, at %v; see HealAt",
 				f, w.scenario.Heal))
 		}
+		if err := playable(f); err != nil && w.script != nil {
+			faults = append(faults, fmt.Errorf("simulate: %q: %w", f, err))
+		}
 	}
 	for _, k := range w.tasks {
-		if k.at > w.scenario.End {
+		if k.at > w.scenario.End && w.script == nil {
 			faults = append(faults, fmt.Errorf("simulate: Do(%v) is after the end, at %v; see Until", k.at, w.scenario.End))
 		}
+	}
+	if w.planned && len(faults) == 0 {
+		plan := Plan(w.scenario, w.scenario.Seed)
+		unplayable := func(f Fault) bool { return playable(f) != nil }
+		w.scenario.Faults = append(w.scenario.Faults, slices.DeleteFunc(plan.Faults, unplayable)...)
+		w.scenario.Watch = w.scenario.Watch || plan.Watch
 	}
 	return faults
 }
@@ -266,24 +340,16 @@ func (w *World) complete() []error {
 func (w *World) play() {
 	w.trace = &Trace{Scenario: w.scenario, Entries: make([]Entry, 0, 512)}
 	w.world.trace = w.trace
+	w.meddles = slices.ContainsFunc(w.scenario.Faults, ofWork)
 	w.world.start(w.scenario)
+	w.world.ownWork = true
 	for i, k := range w.tasks {
 		w.world.push(item{at: int64(k.at), do: doTask, call: uint64(i)})
 	}
+	defer w.finish() // even if a function of the user's ends this goroutine
 	w.drive()
 	w.world.check.end(&w.world)
-	v := w.world.check.violation
-	w.trace.Violation, w.trace.Digest = v, w.digest
-	if v.Rule != "" && !v.Beyond {
-		w.failures = append(w.failures, fmt.Errorf("simulate: %s", v))
-	} else {
-		for _, e := range w.expect {
-			if err := e(w); err != nil {
-				w.failures = append(w.failures, fmt.Errorf("simulate: %w", err))
-			}
-		}
-	}
-	w.finish()
+	w.judge()
 }
 
 var errDied = errors.New("simulate: this process is no more")

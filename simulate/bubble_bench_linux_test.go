@@ -21,7 +21,7 @@ func BenchmarkBubbles(b *testing.B) {
 	for _, work := range []string{"idle", "writes"} {
 		b.Run(work, func(b *testing.B) {
 			events, simulated, before := 0, time.Duration(0), used(b)
-			inTest(b.Name(), func(t *testing.T) {
+			_, _ = inTest(b.Name(), func(t *testing.T) {
 				for seed := range uint64(b.N) {
 					w := bubble(t, Cluster{Nodes: 3}, seed, func(w *World) {
 						if work == "idle" {

@@ -63,13 +63,16 @@ func (w *World) noteStore(news []Entry) {
 	}
 }
 
-// disagree takes note that a node and its machine do not agree, which no fault excuses.
-func (w *World) disagree(format string, args ...any) {
+// disagree takes note that a node and its machine do not agree.
+func (w *World) disagree(format string, args ...any) { w.inexcusable("conform", format, args...) }
+
+// inexcusable takes note of what no fault excuses.
+func (w *World) inexcusable(rule, format string, args ...any) {
 	c := &w.world.check
 	if c.violation.Beyond {
 		c.violation = Violation{}
 	}
-	c.fail(&w.world, "conform", format, args...)
+	c.fail(&w.world, rule, format, args...)
 	c.violation.Beyond = false
 }
 

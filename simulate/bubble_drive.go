@@ -15,12 +15,14 @@ import (
 
 // What only happens in a bubble.
 const (
-	doTask doing = iota + 100 // function number call of Do is called
-	fire                      // timer number call fires; term is its generation
-	leaves                    // write number call leaves the process
-	lands                     // it reaches the resource
-	echoes                    // its answer reaches the process
-	giveUp                    // a client that hangs returns from call number call
+	doTask  doing = iota + 100 // function number call of Do is called
+	fire                       // timer number call fires; term is its generation
+	leaves                     // write number call leaves the process
+	lands                      // it reaches the resource
+	echoes                     // its answer reaches the process
+	giveUp                     // a client that hangs returns from call number call
+	signals                    // signal number call is given
+	panics                     // the work has panicked
 )
 
 // inbox is what goroutines have asked of the driver since it last looked.
@@ -28,6 +30,8 @@ type inbox struct {
 	timers  []*timer
 	writes  []*write
 	returns []*process
+	signals []*signal
+	panics  []*panicked
 }
 
 // knock tells the driver that something is in the inbox.
@@ -117,11 +121,7 @@ func (w *World) collect() {
 		t.clock.timers = append(t.clock.timers, t)
 		w.schedule(t)
 	}
-	slices.SortStableFunc(in.returns, func(a, b *process) int { return int(a.number) - int(b.number) })
-	for _, p := range in.returns {
-		n := &w.world.nodes[p.number]
-		w.world.push(item{at: w.world.now, do: returns, node: p.number, inc: p.inc, call: n.tenure, kind: fsm.Drained})
-	}
+	w.collectWork(in)
 	slices.SortStableFunc(in.writes, func(a, b *write) int {
 		return cmp.Or(int(a.p.number)-int(b.p.number), cmp.Compare(a.r.name, b.r.name),
 			cmp.Compare(a.term, b.term), cmp.Compare(a.value, b.value))
@@ -147,7 +147,7 @@ func (w *World) happen(it item) {
 	s := &w.world
 	switch it.do {
 	case doTask:
-		w.tasks[it.call].do()
+		w.guarded(w.tasks[it.call].do)
 	case begin, finish:
 		w.fault(it)
 	case heal:
@@ -247,6 +247,11 @@ func (w *World) deliver(it item) {
 			s.returned(i)
 			close(p.goOn)
 		}
+	case signals:
+		close(w.signals[it.call].given)
+		delete(w.signals, it.call)
+	case panics:
+		w.panic(i, w.panics[it.call])
 	case leaves:
 		it.do, it.at = lands, s.now+w.passage(i)
 		s.push(it)

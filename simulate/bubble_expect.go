@@ -2,7 +2,6 @@ package simulate
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/go-tenure/tenure/fsm"
@@ -26,11 +25,12 @@ func OneWriter(r *Resource) Expectation {
 				continue
 			}
 			if k.Term < last.Term {
-				return fmt.Errorf("%s: at %v n%d wrote %q under term %d after n%d had written %q under term %d at %v",
+				return unmetAt("OneWriter", k.At,
+					"%s: at %v n%d wrote %q under term %d after n%d had written %q under term %d at %v",
 					r.name, k.At, k.Node, k.Value, k.Term, last.Node, last.Value, last.Term, last.At)
 			}
 			if n, known := writers[uint64(k.Term)]; known && n != k.Node {
-				return fmt.Errorf("%s: n%d and n%d both wrote under term %d", r.name, n, k.Node, k.Term)
+				return unmetAt("OneWriter", k.At, "%s: n%d and n%d both wrote under term %d", r.name, n, k.Node, k.Term)
 			}
 			writers[uint64(k.Term)] = k.Node
 			last = k
@@ -57,7 +57,8 @@ func FailoverWithin(d time.Duration) Expectation {
 				waits = waits && (states[i] != fsm.Leader || paused[i] > 0)
 			}
 			if idle && !waits && at-since > d {
-				wrong = append(wrong, fmt.Errorf("nobody led from %v to %v, for %v; expected at most %v", since, at, at-since, d))
+				wrong = append(wrong, unmetAt("FailoverWithin", since+d,
+					"nobody led from %v to %v, for %v; expected at most %v", since, at, at-since, d))
 			}
 			if waits && !idle {
 				since = at
@@ -105,8 +106,8 @@ func Drained(d time.Duration) Expectation {
 		}
 		over := func(i int, at time.Duration, how string) {
 			if took := at - told[i] - stood[i]; working[i] && took > d {
-				wrong = append(wrong, fmt.Errorf("n%d: work was told to stop at %v and %s %v later; expected at most %v",
-					i, told[i], how, took, d))
+				wrong = append(wrong, unmetAt("Drained", at,
+					"n%d: work was told to stop at %v and %s %v later; expected at most %v", i, told[i], how, took, d))
 			}
 			runs[i], working[i] = false, false
 		}

@@ -17,6 +17,7 @@ func (w *World) fault(it item) {
 	}
 	before := len(w.trace.Entries)
 	s.happen(it)
+	w.meddle()
 	if len(w.trace.Entries) == before { // it hit nobody
 		return
 	}
@@ -58,6 +59,7 @@ func (w *World) heal(it item) {
 		}
 	}
 	w.world.happen(it)
+	w.meddle()
 	for _, p := range resumed {
 		if err := p.campaign.Resume(); err != nil && !errors.Is(err, actor.ErrStopped) {
 			w.disagree("n%d: %v", p.number, err)

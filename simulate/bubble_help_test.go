@@ -8,27 +8,31 @@ import (
 	"github.com/go-tenure/tenure/actor"
 )
 
-// inTest calls f with a T where there is none, in a benchmark or an example, and reports whether it passed. What the
-// test says goes nowhere.
-func inTest(name string, f func(t *testing.T)) (ok bool) {
-	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+// inTest calls f with a T that is none of the running test's: where there is none, or where f is to fail. It returns
+// whether f passed and what the test said.
+func inTest(name string, f func(t *testing.T)) (ok bool, said string) {
+	file, err := os.CreateTemp("", "said")
 	if err != nil {
 		panic(err)
 	}
+	defer func() { _ = os.Remove(file.Name()) }()
 	out := os.Stdout
-	os.Stdout = null
-	defer func() {
-		os.Stdout = out
-		_ = null.Close()
-	}()
+	os.Stdout = file
 	done := false
 	all := func(string, string) (bool, error) { return true, nil }
-	return testing.RunTests(all, []testing.InternalTest{{Name: name, F: func(t *testing.T) {
+	ok = testing.RunTests(all, []testing.InternalTest{{Name: name, F: func(t *testing.T) {
 		if !done { // -count asks for more
 			done = true
 			f(t)
 		}
 	}}})
+	os.Stdout = out
+	_ = file.Close()
+	text, err := os.ReadFile(file.Name())
+	if err != nil {
+		panic(err)
+	}
+	return ok, string(text)
 }
 
 // idle is work that leads and does nothing.

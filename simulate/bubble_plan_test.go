@@ -3,7 +3,6 @@ package simulate
 import (
 	"context"
 	"fmt"
-	"slices"
 	"testing"
 	"time"
 
@@ -34,11 +33,7 @@ func planned(t *testing.T, nodes int, seed uint64) *World {
 			}
 			return nil
 		})
-		s := Plan(w.scenario, seed)
-		s.Faults = slices.DeleteFunc(s.Faults, func(f Fault) bool {
-			return f.Kind == Ignore || f.Kind == ReturnSoon || f.Kind == Fails || f.Kind == Back
-		})
-		w.scenario = s
+		w.Plan()
 		w.Expect(OneWriter(ledger))
 	})
 }

@@ -2,7 +2,6 @@ package simulate
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -25,6 +24,7 @@ type process struct {
 	gone       chan struct{} // closed when the process has died: nothing reaches it any more, nor it anything
 	actorClock *nodeClock
 	workClock  *nodeClock
+	meddling   meddling
 
 	// guarded by World.mu
 	calls   []*call             // under way
@@ -72,6 +72,7 @@ func (w *World) boot(i int) {
 	w.holders[node.Holder()] = p
 	w.mu.Unlock()
 	w.procs[i] = p
+	w.meddle()
 	w.all = append(w.all, p)
 	ctx, cancel := context.WithCancel(context.Background())
 	p.cancel = cancel
@@ -130,27 +131,6 @@ func (p *process) moved(t events.Transition) {
 	if !p.isGone() {
 		p.events = append(p.events, t)
 	}
-}
-
-// lead runs the user's work and returns when the driver says so.
-func (p *process) lead(ctx context.Context, t *actor.Tenure) error {
-	err := errors.New("simulate: the work ended its goroutine")
-	defer func() {
-		goOn := make(chan struct{})
-		p.w.mu.Lock()
-		if !p.isGone() {
-			p.err, p.goOn = err, goOn
-			p.w.inbox.returns = append(p.w.inbox.returns, p)
-		}
-		p.w.mu.Unlock()
-		p.w.knock()
-		select {
-		case <-goOn:
-		case <-p.gone:
-		}
-	}()
-	err = p.w.lead(ctx, t)
-	return err
 }
 
 // find returns the call of that number that is under way, nil if its client has given up.

@@ -108,7 +108,7 @@ func TestWhatIsDeclaredWronglyIsNamedInOneLine(t *testing.T) {
 		{"a bubble plays one election", func(w *World) { w.Lead("a", work); w.Lead("b", work) }},
 		{"key", func(w *World) { w.Lead("", work) }},
 		{"is no fault; set Kind", func(w *World) { w.Lead("a", work); w.At(1, Fault{}) }},
-		{"cannot be played in a bubble", func(w *World) { w.Lead("a", work); w.At(1, Fault{Kind: Ignore}) }},
+		{"cannot be played in a bubble", func(w *World) { w.Lead("a", work); w.At(1, Fault{Kind: Back}) }},
 		{"no node n5", func(w *World) { w.Lead("a", work); w.At(1, Fault{Kind: Pause, Target: 5}) }},
 		{"negative time", func(w *World) { w.Lead("a", work); w.At(-1, Fault{Kind: Pause}) }},
 		{"number of a request", func(w *World) { w.Lead("a", work); w.At(1, Fault{Kind: LoseCall}) }},

@@ -10,7 +10,7 @@ import (
 
 // Violation is the first thing in a schedule that must not happen. The zero Violation is none.
 type Violation struct {
-	Rule string        // "R1" to "R13", "fence", "live", "loss", "load", "stop", "Zeno" or "table"
+	Rule string        // "R1" to "R13", "fence", "live", "loss", "load", "stop", "Zeno", "table"; in a bubble more
 	At   time.Duration // true time
 	Text string
 	// Beyond: the schedule has faults that are outside of the promise, so this is to be expected.
@@ -228,7 +228,7 @@ func (c *checker) write(w *world, i uint8) {
 		}
 	}
 	c.accepted = max(c.accepted, n.work.term)
-	if w.trace != nil {
+	if w.trace != nil && !w.ownWork {
 		w.log(Entry{Node: int8(i), Kind: kind, Term: lease.Term(n.work.term)})
 	}
 }

@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -12,13 +13,29 @@ import (
 // Faults are left out in halves first, then in ever smaller parts (ddmin; Zeller and Hildebrandt, "Simplifying and
 // isolating failure-inducing input", 2002).
 func Shrink(s Scenario) (small Scenario, plays int) {
-	x := &shrinker{w: &world{}}
+	w := &world{}
+	x := &shrinker{play: func(s Scenario) Violation {
+		w.start(s)
+		w.run()
+		return w.check.violation
+	}}
 	s = s.complete()
-	x.w.start(s)
-	if x.w.run(); x.w.check.violation.Rule == "" {
+	if x.rule = x.play(s).Rule; x.rule == "" {
 		return s, 1
 	}
-	x.rule = x.w.check.violation.Rule
+	return x.shrink(s), x.plays
+}
+
+// shrinker makes scenarios small.
+type shrinker struct {
+	play  func(Scenario) Violation // plays a schedule and says what it violates
+	rule  string
+	plays int
+	most  int // how many plays there may be; 0: any number
+}
+
+// shrink returns what is left of s, which violates the rule, when nothing more can be left out.
+func (x *shrinker) shrink(s Scenario) Scenario {
 	for before := ""; before != s.String(); {
 		before = s.String()
 		s.Faults = x.leaveOut(s)
@@ -26,21 +43,24 @@ func Shrink(s Scenario) (small Scenario, plays int) {
 		s = x.round(s)
 		s = x.shorten(s)
 	}
-	return s, x.plays
+	return s
 }
 
-type shrinker struct {
-	w     *world
-	rule  string
-	plays int
-}
-
-// fails reports whether s violates the rule.
+// fails reports whether s violates the rule. When it has been asked too often it says no.
 func (x *shrinker) fails(s Scenario) bool {
+	return !x.spent() && x.at(s) >= 0
+}
+
+// spent reports whether there may be no more plays, so that s may not be as small as it could be.
+func (x *shrinker) spent() bool { return x.most > 0 && x.plays >= x.most }
+
+// at is when s violates the rule, negative if it does not.
+func (x *shrinker) at(s Scenario) time.Duration {
 	x.plays++
-	x.w.start(s)
-	x.w.run()
-	return x.w.check.violation.Rule == x.rule
+	if v := x.play(s); v.Rule == x.rule {
+		return v.At
+	}
+	return -1
 }
 
 func (x *shrinker) leaveOut(s Scenario) []Fault {
@@ -115,10 +135,13 @@ func (x *shrinker) round(s Scenario) Scenario {
 
 // shorten ends the schedule soon after the violation.
 func (x *shrinker) shorten(s Scenario) Scenario {
-	if x.rule == "live" || x.rule == "load" || !x.fails(s) {
+	if x.rule == "live" || x.rule == "load" || strings.HasPrefix(x.rule, ownRule) || x.spent() {
 		return s
 	}
-	at := x.w.check.violation.At
+	at := x.at(s)
+	if at < 0 {
+		return s
+	}
 	short := s
 	short.Heal = min(s.Heal, at.Truncate(time.Second)+time.Second)
 	short.End = short.Heal + time.Second

@@ -65,10 +65,11 @@ func Run(t testing.TB, c Cluster) {
 		len(small.Faults), len(r.Failed.Faults), plays, report(small, *r.Failed, path))
 }
 
-// Replay plays one scenario and fails t if it violates a rule. It is what a pasted test calls.
+// Replay plays one scenario, given as a script or a token, and fails t if it violates a rule. It is what a pasted test
+// calls.
 func Replay(t testing.TB, script string) {
 	t.Helper()
-	s, err := Parse(strings.NewReader(script))
+	s, err := read(script)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,6 +80,14 @@ func Replay(t testing.TB, script string) {
 	if v := trace.Violation; v.Rule != "" && !v.Beyond {
 		t.Fatalf("simulate: %s\n%s", v, trace.Timeline())
 	}
+}
+
+// read reads a script or a token.
+func read(script string) (Scenario, error) {
+	if word := strings.TrimSpace(script); strings.HasPrefix(word, tokenPrefix) {
+		return ParseToken(word)
+	}
+	return Parse(strings.NewReader(script))
 }
 
 func replayFile(t testing.TB, path string) {
@@ -99,12 +108,9 @@ func keep(path string, s Scenario) error {
 	return os.WriteFile(path, []byte(s.String()), 0o644)
 }
 
-// picture writes what happened in s, and in the scenario it was shrunk from, as an HTML file and returns its path.
-func picture(trace *Trace, original Scenario, path string) (string, error) {
-	before, err := Play(original)
-	if err != nil {
-		return "", err
-	}
+// picture writes what happened, and what happened in the scenario it was shrunk from, as an HTML file and returns its
+// path.
+func picture(trace, before *Trace, path string) (string, error) {
 	var b bytes.Buffer
 	if err := trace.HTML(&b, before); err != nil {
 		return "", err
@@ -119,13 +125,19 @@ func report(s, original Scenario, path string) string {
 	if err != nil {
 		return err.Error()
 	}
-	seen, err := picture(trace, original, path)
+	before, err := Play(original)
+	if err != nil {
+		return err.Error()
+	}
+	return trace.show(before, path, fmt.Sprintf("simulate.Replay(t, `%s`)", trace.Scenario))
+}
+
+// show draws t, which was shrunk from before and kept at path, and says how to play it again: by the call of replay.
+func (t *Trace) show(before *Trace, path, replay string) string {
+	seen, err := picture(t, before, path)
 	if err != nil {
 		seen = "not to be had: " + err.Error()
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "\n%s\nkept in %s\npicture: %s\nreplay: %s\n\n"+
-		"func TestReplay(t *testing.T) {\n\tsimulate.Replay(t, `%s`)\n}\n",
-		trace.Timeline(), path, seen, s.Token(), s)
-	return b.String()
+	return fmt.Sprintf("\n%s\nkept in %s\npicture: %s\nreplay: %s\n\nfunc TestReplay(t *testing.T) {\n\t%s\n}\n",
+		t.Timeline(), path, seen, t.Scenario.Token(), replay)
 }

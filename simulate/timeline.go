@@ -143,6 +143,14 @@ func (t *Trace) storeLane(end time.Duration) (l lane) {
 func (t *Trace) tail(n int) string {
 	var b strings.Builder
 	entries := t.Entries
+	if v := t.Violation; v.Rule != "" { // in a bubble the schedule may have gone on
+		for i, e := range entries {
+			if e.Kind == Violated && e.At == v.At && e.Text == v.String() {
+				entries = entries[:i+1]
+				break
+			}
+		}
+	}
 	for len(entries) > 0 && t.Violation.Rule == "" && entries[len(entries)-1].At > t.Scenario.End {
 		entries = entries[:len(entries)-1]
 	}

@@ -67,6 +67,8 @@ type world struct {
 	still  int // steps since time last moved
 	quiet  bool
 	papers []paper // requests to a store of the kind Register, and its answers
+	// The work is the user's, in a bubble, which logs what it writes.
+	ownWork bool
 }
 
 // start makes w play sc from the beginning. w keeps its memory.
