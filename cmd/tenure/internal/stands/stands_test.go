@@ -4,6 +4,7 @@ package stands
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -16,7 +17,13 @@ import (
 	"github.com/go-tenure/tenure/lease"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(asLeader) != "" {
+		fmt.Fprintln(os.Stderr, leadUntilKilled())
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func TestEveryStoreIsReachedByItsAddressDirectlyAndThroughAProxy(t *testing.T) {
 	for _, name := range Names() {
