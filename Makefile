@@ -1,6 +1,7 @@
 # What a contributor runs. Each target prints what it does and stops at the first fault.
 #
-#   make test    every test of every module, with the race detector, in shuffled order
+#   make test    every test of every module, with the race detector, in shuffled order, but for what test-all adds
+#   make test-all   the same, and what needs a server whose build takes minutes
 #   make demo    three processes elect a leader, lose it, elect another
 #   make check   everything a change must pass besides its tests (see CONTRIBUTING.md)
 #   make bench   every benchmark of every module
@@ -21,10 +22,13 @@ BIN := $(CURDIR)/bin
 FUZZ_SECONDS ?= 60
 # Further flags for "make test" and "make bench", such as TEST_FLAGS=-v or BENCH=Step.
 TEST_FLAGS ?=
+# Build tags of the tests that "make test" leaves out, because they need a server whose build takes minutes.
+SLOW_TAGS := apiserver
+TAGS ?=
 BENCH ?= .
 BENCH_FLAGS ?=
 
-.PHONY: help setup test demo bench campaign chaos prove check fmt tidy mod vet vet-cross staticcheck fuzz clean
+.PHONY: help setup test test-all demo bench campaign chaos prove check fmt tidy mod vet vet-cross staticcheck fuzz clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -34,12 +38,17 @@ setup:
 
 test: setup
 	@echo "== go test: every package of every module, -race, -shuffle=on"
-	@go test -race -shuffle=on -timeout 15m $(TEST_FLAGS) work
+	@test -n "$(TAGS)" || echo "== left out: lease/kubernetes against kube-apiserver, which takes minutes to build: make test-all"
+	@go test -race -shuffle=on -timeout 15m -tags '$(TAGS)' $(TEST_FLAGS) work
 	@echo "== the digests of schedules, on one processor, on a 32-bit machine, and as WebAssembly under node"
 	@GOMAXPROCS=1 go test -count=1 -run Digest ./simulate
 	@GOARCH=386 CGO_ENABLED=0 go test -count=1 -run Digest ./simulate
 	@command -v node >/dev/null || { echo "test: node is missing: run .ci/setup, or install Node.js 18 or later" >&2; exit 1; }
 	@GOOS=wasip1 GOARCH=wasm CGO_ENABLED=0 go test -exec $(CURDIR)/.ci/wasi -count=1 -run Digest ./simulate
+
+test-all:
+	@.ci/setup all
+	@$(MAKE) test TAGS=$(SLOW_TAGS)
 
 demo:
 	@go build -buildvcs=false -o $(BIN)/tenure ./cmd/tenure
@@ -97,7 +106,7 @@ mod:
 
 vet:
 	@echo "== go vet: every module"
-	@go vet work
+	@go vet -tags '$(SLOW_TAGS)' work
 
 # Other systems are compiled and vetted with their tests; what they do there is not run here.
 vet-cross:
@@ -109,7 +118,7 @@ vet-cross:
 staticcheck:
 	@echo "== staticcheck: every module"
 	@GOWORK=off go -C tools build -buildvcs=false -o $(BIN)/ honnef.co/go/tools/cmd/staticcheck
-	@$(BIN)/staticcheck work
+	@$(BIN)/staticcheck -tags '$(SLOW_TAGS)' work
 
 fuzz:
 	@echo "== fuzz: $(FUZZ_SECONDS) s shared by every fuzz target"
