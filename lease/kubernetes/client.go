@@ -6,8 +6,8 @@ import (
 )
 
 // Client reaches the Leases of one namespace: the objects of coordination.k8s.io/v1, as JSON. [HTTP] is one that needs
-// nothing but the standard library, [Typed] makes one of client-go's. It is safe for concurrent use; its methods return
-// soon after their context ends, and report what the server refuses as a *[StatusError].
+// nothing but the standard library, [Typed] makes one of client-go's. It is safe for concurrent use; its methods
+// return soon after their context ends, and report what the server refuses as a *[StatusError].
 type Client interface {
 	// Get returns the Lease.
 	Get(ctx context.Context, name string) ([]byte, error)
@@ -42,7 +42,9 @@ type StatusError struct {
 }
 
 // Error is the code and what the server says.
-func (e *StatusError) Error() string { return fmt.Sprintf("the server answers %d: %s", e.Code, e.Message) }
+func (e *StatusError) Error() string {
+	return fmt.Sprintf("the server answers %d: %s", e.Code, e.Message)
+}
 
 // status is the answer of a server that is no object, as Kubernetes writes it.
 type status struct {

@@ -18,15 +18,15 @@ const serviceAccount = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 // InCluster returns a [Client] for a process in a pod: the API server that KUBERNETES_SERVICE_HOST and
 // KUBERNETES_SERVICE_PORT name, trusted by the cluster's certificates, with the token of the pod's service account, in
-// the namespace of the pod. Change its Namespace before use for another one. The error says what is missing; outside of
-// a cluster that is everything.
+// the namespace of the pod. Change its Namespace before use for another one. The error says what is missing; outside
+// of a cluster that is everything.
 func InCluster() (*HTTP, error) { return inCluster(serviceAccount) }
 
 func inCluster(dir string) (*HTTP, error) {
 	host, port := os.Getenv("KUBERNETES_SERVICE_HOST"), os.Getenv("KUBERNETES_SERVICE_PORT")
 	if host == "" || port == "" {
-		return nil, errors.New("kubernetes: KUBERNETES_SERVICE_HOST or KUBERNETES_SERVICE_PORT is not set: this process does " +
-			"not run in a pod; say where the API server is")
+		return nil, errors.New("kubernetes: KUBERNETES_SERVICE_HOST or KUBERNETES_SERVICE_PORT is not set: this process " +
+			"does not run in a pod; say where the API server is")
 	}
 	namespace, err := os.ReadFile(filepath.Join(dir, "namespace"))
 	if err != nil {
@@ -38,8 +38,8 @@ func inCluster(dir string) (*HTTP, error) {
 }
 
 // NewHTTP returns a [Client] for the Leases of namespace at server, such as https://10.96.0.1:443. caFile holds the
-// certificates that the server is trusted by, in PEM; empty: those of the host. tokenFile holds the bearer token and is
-// read again for each request, because tokens are replaced on disk before they expire; empty: none is sent. It has
+// certificates that the server is trusted by, in PEM; empty: those of the host. tokenFile holds the bearer token and
+// is read again for each request, because tokens are replaced on disk before they expire; empty: none is sent. It has
 // connections of its own, which are pinged while they are silent, and connects when it is first used.
 func NewHTTP(server, namespace, caFile, tokenFile string) (*HTTP, error) {
 	h := &HTTP{Server: server, Namespace: namespace}

@@ -13,7 +13,8 @@ import (
 
 const (
 	// DefaultGuard is how much longer than its lease a holder of another kind is left alone. It suits client-go whose
-	// requests are bounded by half its renew deadline, as controller-runtime and the controllers of Kubernetes bound them.
+	// requests are bounded by half its renew deadline, as controller-runtime and the controllers of Kubernetes bound
+	// them.
 	DefaultGuard = 2 * time.Second
 	// MinTTL is the shortest lease: renewed at a third of it, renewTime moves by a second each time.
 	MinTTL = 3 * time.Second

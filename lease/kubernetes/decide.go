@@ -12,7 +12,8 @@ import (
 )
 
 // This file decides what a Lease means and what is written into it. It has no clock, no input or output and no
-// goroutine. Whether a lease may be taken, renewed or released is decided by [register.Call] on what this file returns.
+// goroutine. Whether a lease may be taken, renewed or released is decided by [register.Call] on what this file
+// returns.
 
 const (
 	// markName is the annotation beside the spec: what other electors do not know of.
@@ -56,7 +57,10 @@ func readMark(o object, key string) (mark, bool) {
 	if m.who() != (lease.Holder{}) {
 		sound = sound && m.who().Check() == nil && m.Seconds > 0
 	}
-	return m, sound
+	if !sound {
+		return mark{}, false
+	}
+	return m, true
 }
 
 // identity is the holderIdentity of h: what people read in kubectl and what client-go compares with its own. The
@@ -112,16 +116,16 @@ func (v view) see(o object, key string, guard time.Duration, high lease.Term, no
 // transitions since then, so that everybody sees it greater than the one that it ended.
 //
 // Nobody, under a mark that names a holder, is not a release: whoever holds the lease did not write that. A client-go
-// elector does it when it is told to stop after it was frozen for longer than its lease. The holder has not heard of it
-// yet, so the record is judged as if it were held by a stranger for as long as the holder was promised.
+// elector does it when it is told to stop after it was frozen for longer than its lease. The holder has not heard of
+// it yet, so the record is judged as if it were held by a stranger for as long as the holder was promised.
 func alienBody(o object, m mark, marked bool, guard time.Duration) register.Body {
-	seconds := o.seconds
-	since := max(o.transitions-m.Transitions, 0)
+	seconds, since := o.seconds, max(o.transitions-m.Transitions, 0)
 	term := m.Term + lease.Term(since)
 	h := lease.Holder{Name: printable(o.holder)}
 	switch {
+	case o.holder != "" && (since == 0 || !marked): // client-go counts the first holder as no transition
+		term++
 	case o.holder != "":
-		term = max(term, m.Term+1)
 	case marked && since == 0 && !m.who().IsZero():
 		h, term, seconds = lease.Holder{Name: "nobody, after " + m.Holder}, m.Term+1, m.Seconds
 	default:
@@ -162,9 +166,9 @@ func (v view) sight() register.Sight {
 
 // write returns o with b in it. wall is the time that people read.
 //
-// What other electors see of a renewal is renewTime, to the second (client-go compares records after that much rounding).
-// So every renewal moves it to another second, ahead of the clock if need be; otherwise they would not count it and take
-// over too early.
+// What other electors see of a renewal is renewTime, to the second (client-go compares records after that much
+// rounding). So every renewal moves it to another second, ahead of the clock if need be; otherwise they would not
+// count it and take over too early.
 func (o object) write(key string, b register.Body, wall time.Time) object {
 	at := wall.UTC().Format(microTime)
 	o.holder = identity(b.Holder)

@@ -50,7 +50,9 @@ func explain(err error) error {
 }
 
 // hopeless reports that the server has refused a write for good, or asks to be left alone: no use in reading it back.
-func hopeless(err error) bool { return errors.Is(err, lease.ErrPermanent) || code(err) == statusTooMany }
+func hopeless(err error) bool {
+	return errors.Is(err, lease.ErrPermanent) || code(err) == statusTooMany
+}
 
 // ended returns why ctx has ended, or nil if it has not.
 func ended(ctx context.Context) error {

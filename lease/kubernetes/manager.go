@@ -12,8 +12,8 @@ import (
 	"github.com/go-tenure/tenure/lease/register"
 )
 
-// Manager grants leases that are Lease objects of one namespace. It is safe for concurrent use, starts nothing by itself
-// and needs no closing; a watch has a goroutine and a connection until it is stopped.
+// Manager grants leases that are Lease objects of one namespace. It is safe for concurrent use, starts nothing by
+// itself and needs no closing; a watch has a goroutine and a connection until it is stopped.
 type Manager struct {
 	c      Config
 	epoch  time.Time
@@ -124,8 +124,8 @@ func (m *Manager) do(ctx context.Context, key string, c register.Call) (register
 	}
 }
 
-// prepare looks, and makes the Lease first if somebody wants to acquire one that does not exist. It sees to it that the
-// next term is greater than all before it.
+// prepare looks, and makes the Lease first if somebody wants to acquire one that does not exist. It sees to it that
+// the next term is greater than all before it.
 func (m *Manager) prepare(ctx context.Context, key string, c *register.Call) (view, error) {
 	v, err := m.look(ctx, key)
 	if err != nil || c.Op != register.Acquire {

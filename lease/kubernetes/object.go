@@ -94,8 +94,8 @@ func newObject(name string, wall time.Time) object {
 	return o
 }
 
-// encode returns the Lease that has the fields and the annotations of o, and all that o was read with besides. All five
-// fields of an election are written, those that are zero too.
+// encode returns the Lease that has the fields and the annotations of o, and all that o was read with besides. All
+// five fields of an election are written, those that are zero too.
 func (o object) encode() []byte {
 	whole, meta, spec := clone(o.whole), clone(o.meta), clone(o.spec)
 	spec["holderIdentity"] = quote(o.holder)

@@ -28,8 +28,8 @@ type Stream[E any] interface {
 //
 //	kubernetes.Typed(clientset.CoordinationV1().Leases("default"))
 //
-// client-go allows a client 5 requests a second unless its rest.Config says otherwise; every election that is led costs
-// one for each renewal, so raise QPS and Burst for many. Objects pass through their JSON.
+// client-go allows a client 5 requests a second unless its rest.Config says otherwise; every election that is led
+// costs one for each renewal, so raise QPS and Burst for many. Objects pass through their JSON.
 func Typed[L, Get, Create, Update, List any, W Stream[E], E any](
 	leases Leases[L, Get, Create, Update, List, W, E],
 ) Client {

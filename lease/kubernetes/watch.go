@@ -16,7 +16,8 @@ const (
 )
 
 // Watch calls changed with the record of key, now and after each change, renewals included; see [lease.Watcher]. It
-// needs the right to watch; without it, and while the server is away, it is silent and tries again with growing pauses.
+// needs the right to watch; without it, and while the server is away, it is silent and tries again with growing
+// pauses.
 func (m *Manager) Watch(key string, changed func(lease.Record)) (func(), error) {
 	if err := lease.CheckKey(key); err != nil {
 		return nil, lease.Permanent(err)

@@ -10,6 +10,7 @@ replace (
 require (
 	github.com/go-tenure/tenure v0.0.0-00010101000000-000000000000
 	github.com/go-tenure/tenure/lease/kubernetes v0.0.0-00010101000000-000000000000
+	go.uber.org/goleak v1.3.0
 	k8s.io/client-go v0.37.2
 )
 
