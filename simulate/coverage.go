@@ -15,6 +15,16 @@ type Coverage struct {
 func (v *Coverage) move(from fsm.State, r fsm.Reason) { v.moves[from] |= 1 << r }
 func (v *Coverage) step(s fsm.State, k fsm.Kind)      { v.inputs[s] |= 1 << k }
 
+// add takes in what another has met.
+func (v *Coverage) add(o *Coverage) {
+	for from := range v.moves {
+		v.moves[from] |= o.moves[from]
+		v.inputs[from] |= o.inputs[from]
+	}
+	v.faults |= o.faults
+	v.duties |= o.duties
+}
+
 // Moves returns the moves that were made, in the order of fsm.Moves.
 func (v *Coverage) Moves() []fsm.Move {
 	var made []fsm.Move

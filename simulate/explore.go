@@ -1,172 +1,32 @@
 package simulate
 
-import (
-	"errors"
-	"fmt"
-	"strings"
-	"time"
-
-	"github.com/go-tenure/tenure/fsm"
-	"github.com/go-tenure/tenure/lease"
-)
-
-// Small is a world small enough to be explored whole: every order of events, every loss, every delay. The zero value of
-// a field is given with it.
-type Small struct {
-	Nodes   int // 0: 2; at most 4
-	Crashes int // how many times a process may die, and start again as another incarnation
-	Pauses  int // how many times a process may stand still, for any time
-	Resigns int // how many times a leader may be asked to resign
-	Hands   int // how many times a leader may be asked to hand over
-	Cordons int // how many times a node may be asked not to lead; it may lead again at any time after
-	Stops   int // how many times a node may be asked to stop; it may start again at any time, as another incarnation
-	Returns int // how many times work may return by itself
-	News    int // how many times a node may be shown, by a watch, what the store has
-	// Letters is how many messages of one node may be on their way at once, 1 or 2; a newer one takes the place of the
-	// oldest. 0: 1. With 1, a request can still arrive after it was given up, but not after the next was sent.
-	Letters int
-	// Heal also explores, from every state, what happens once everything is healed, and measures the longest failover.
-	Heal bool
-	// Timing is in ticks, given as nanoseconds: the zero Timing is TTL 6, Renew 2, Retry 1, CallTimeout 1, Grace 1, Drain
-	// 2, Poll 2. There is no jitter and no drift.
-	Timing fsm.Timing
-	// MaxStates ends the exploration when so many states have been found; 0: 50 million.
-	MaxStates int
-	// MaxDepth ends it after so many events from the start; 0: none.
-	MaxDepth int
-	// NoSymmetry takes nodes that have changed places for different states, as a check of the symmetry itself.
-	NoSymmetry bool
-	// Progress, if given, is called now and then. Returning false ends the exploration.
-	Progress func(Explored) bool
-}
-
-// Explored is what an exploration has seen.
-type Explored struct {
-	States   int  // different ones
-	Steps    int  // events from one state to another, or back
-	Depth    int  // the longest shortest way to a state
-	Complete bool // everything was explored
-	// Failover is the greatest number of ticks from healing everything to a leader, over all states; -1 if none was
-	// needed.
-	Failover  int
-	Coverage  Coverage
-	Violation Violation
-	// Path leads from the start to the violation, an event each.
-	Path []string
-}
-
-// complete returns s with its defaults filled in.
-func (s Small) complete() Small {
-	if s.Nodes == 0 {
-		s.Nodes = 2
-	}
-	if s.Timing.TTL == 0 {
-		s.Timing = fsm.Timing{TTL: 6, Renew: 2, Retry: 1, CallTimeout: 1, Grace: 1, Drain: 2, Poll: 2}
-	}
-	if s.Letters == 0 {
-		s.Letters = 1
-	}
-	s.Timing.Drift, s.Timing.Jitter = -1, -1
-	s.Timing = s.Timing.Derive()
-	if s.MaxStates == 0 {
-		s.MaxStates = 50_000_000
-	}
-	return s
-}
-
-// Check returns an error that names every fault of s.
-func (s Small) Check() error {
-	var faults []error
-	if s.Nodes < 0 || s.Nodes > smallNodes {
-		faults = append(faults, fmt.Errorf("simulate: %d nodes; 1 to %d can be explored", s.Nodes, smallNodes))
-	}
-	for _, n := range []struct {
-		name string
-		n    int
-	}{
-		{"Crashes", s.Crashes}, {"Pauses", s.Pauses}, {"Resigns", s.Resigns}, {"Hands", s.Hands}, {"Cordons", s.Cordons},
-		{"Stops", s.Stops}, {"Returns", s.Returns}, {"News", s.News},
-	} {
-		if n.n < 0 || n.n > 7 {
-			faults = append(faults, fmt.Errorf("simulate: %s %d; 0 to 7 can be explored", n.name, n.n))
-		}
-	}
-	if s.Letters < 0 || s.Letters > 2 {
-		faults = append(faults, fmt.Errorf("simulate: Letters %d; 1 or 2 can be explored", s.Letters))
-	}
-	t := s.complete().Timing
-	scaled := t
-	for _, d := range []*time.Duration{
-		&scaled.TTL, &scaled.Renew, &scaled.Retry, &scaled.CallTimeout, &scaled.Grace, &scaled.Drain, &scaled.Poll,
-	} {
-		if *d < 0 || *d > 60 {
-			faults = append(faults, fmt.Errorf("simulate: a length of %d ticks in the timing; 0 to 60 can be explored", *d))
-		}
-		*d *= time.Millisecond // a tick is a nanosecond, too short for Timing.Check
-	}
-	return errors.Join(append(faults, scaled.Check())...)
-}
-
-// String says exactly what is explored.
-func (s Small) String() string {
-	s = s.complete()
-	t := s.Timing
-	more := ""
-	for _, b := range []struct {
-		n    int
-		what string
-	}{
-		{s.Hands, "requests to hand over"}, {s.Cordons, "cordons"}, {s.Stops, "stops"}, {s.Returns, "returns of work"},
-		{s.News, "looks at the store"},
-	} {
-		if b.n > 0 {
-			more += fmt.Sprintf(", %d %s", b.n, b.what)
-		}
-	}
-	return fmt.Sprintf("%d nodes, at most %d crashes, %d pauses, %d resignations%s; any delay, loss and order"+
-		" of up to %d messages a node; a store that expires leases; TTL %d, renew %d, retry %d, call timeout %d,"+
-		" grace %d, drain %d, poll %d ticks",
-		s.Nodes, s.Crashes, s.Pauses, s.Resigns, more, s.Letters, t.TTL, t.Renew, t.Retry, t.CallTimeout,
-		t.Grace, t.Drain, t.Poll)
-}
-
-// smallNodes is the greatest Small.Nodes.
-const smallNodes = 4
+import "sync"
 
 // Explore visits every state that the world can reach, the nearest first, and checks every rule on the way. It ends at
 // the first violation, with a shortest path to it. States are told apart by a hash of 64 bits: with n states the chance
-// that two were taken for one is about n²/2⁶⁵. The error names every fault of s.
+// that two were taken for one is about n²/2⁶⁵. It uses as many processors as there are, and finds the same in the same
+// order on any number of them. The error names every fault of s.
 func (s Small) Explore() (Explored, error) {
 	if err := s.Check(); err != nil {
 		return Explored{}, err
 	}
 	x := newExplorer(s.complete())
 	x.run()
-	if x.r.Violation.Rule != "" {
-		x.r.Path = x.path()
-	}
 	return x.r, nil
 }
 
-// explorer walks the graph of states breadth first.
+// explorer walks the graph of states breadth first, a layer of equally near states after the other. Scouts find what
+// the states of a layer lead to, a portion each at the same time; what they found is taken in by one, in order.
 type explorer struct {
-	s     Small
-	t     *fsm.Timing
-	r     Explored
-	seen  table
-	layer []packed
-	next  []packed
-	from  []origin // of each state found, to tell the path
-	at    int      // index of the state being left
-	base  int      // index of the first state of the layer
-	raw   *raw     // if not nil: see there
-}
-
-// raw has an exploration leave nothing out: instants are those since the start, terms and numbers of calls are what
-// they are, and messages to which nobody listens stay. States are told apart by all that is in them.
-type raw struct {
-	seen map[smallWorld]bool
-	next []smallWorld
+	s      Small
+	r      Explored
+	seen   table
+	layer  []uint64 // packed states, one after the other
+	next   []uint64
+	from   origins
+	base   int // number of the first state of the layer
+	taken  int // portions
+	scouts []*scout
 }
 
 // origin is how a state was found first.
@@ -175,35 +35,43 @@ type origin struct {
 	event  event
 }
 
+// origins is that of every state. It grows without being copied.
+type origins [][]origin
+
+const originsEach = 1 << 16
+
+func (o *origins) add(from origin) {
+	if k := len(*o); k == 0 || len((*o)[k-1]) == originsEach {
+		*o = append(*o, make([]origin, 0, originsEach))
+	}
+	last := &(*o)[len(*o)-1]
+	*last = append(*last, from)
+}
+
+func (o origins) of(i int) origin { return o[i/originsEach][i%originsEach] }
+
 func newExplorer(s Small) *explorer {
-	x := &explorer{s: s, t: &s.Timing}
+	x := &explorer{s: s}
 	x.r.Failover = -1
 	return x
 }
 
 func (x *explorer) run() {
-	start := smallWorld{budget: x.s.budget(), count: int8(x.s.Nodes)}
-	for i := range x.s.Nodes {
-		start.nodes[i] = smallNode{m: fsm.New(x.t, 0), up: true}
+	for range processors() {
+		x.scouts = append(x.scouts, newScout(&x.s))
 	}
-	x.found(&start, event{})
-	for len(x.next) > 0 {
+	var first batch
+	x.scouts[0].begin(&first)
+	for going := x.take(&first); len(x.next) > 0; {
 		x.layer, x.next = x.next, x.layer[:0]
-		if x.s.MaxDepth > 0 && x.r.Depth >= x.s.MaxDepth {
+		if !going || x.s.MaxDepth > 0 && x.r.Depth >= x.s.MaxDepth {
 			return
 		}
-		for i := range x.layer {
-			x.at = x.base + i
-			w := x.layer[i].unpack(x)
-			x.expand(&w)
-			if x.r.Violation.Rule != "" || x.r.States >= x.s.MaxStates {
-				return
-			}
-			if x.s.Progress != nil && x.at&(1<<18-1) == 0 && !x.s.Progress(x.r) {
-				return
-			}
+		states := len(x.layer) / x.s.words()
+		if going = x.leave(states); !going {
+			return
 		}
-		x.base += len(x.layer)
+		x.base += states
 		if len(x.next) > 0 {
 			x.r.Depth++
 		}
@@ -211,89 +79,84 @@ func (x *explorer) run() {
 	x.r.Complete = true
 }
 
-// found takes in a state that was reached.
-func (x *explorer) found(w *smallWorld, e event) {
-	x.r.Steps++
-	if x.raw != nil && !x.raw.seen[*w] {
-		x.raw.seen[*w] = true
-		x.raw.next = append(x.raw.next, *w)
-		whole := *w
-		w = &whole // packing forgets
-	}
-	p := w.pack(x)
-	if !x.seen.add(p.hash()) {
-		return
-	}
-	x.r.States++
-	x.next = append(x.next, p)
-	x.from = append(x.from, origin{parent: uint32(x.at), event: e})
-}
+// portion is how many states a scout leaves before it hands over what it has found.
+const portion = 256
 
-// path replays the way to the state that is being left, in words, and the last event.
-func (x *explorer) path() []string {
-	var events []event
-	for i := x.at; i > 0; i = int(x.from[i].parent) {
-		events = append(events, x.from[i].event)
-	}
-	var words []string
-	for i := len(events) - 1; i >= 0; i-- {
-		words = append(words, events[i].String())
-	}
-	return append(words, x.r.Violation.Text)
-}
-
-func (x *explorer) fail(rule, format string, args ...any) {
-	if x.r.Violation.Rule == "" {
-		x.r.Violation = Violation{Rule: rule, Text: fmt.Sprintf(format, args...)}
-	}
-}
-
-// Report says what was explored and what was found, in a few lines.
-func (r Explored) Report(s Small) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "explored: %s\n", s)
-	fmt.Fprintf(&b, "%d states, %d events, depth %d", r.States, r.Steps, r.Depth)
-	switch {
-	case r.Violation.Rule != "":
-		fmt.Fprintf(&b, "\nFAIL %s after %d events:\n  %s\n", r.Violation.Rule, len(r.Path), strings.Join(r.Path, "\n  "))
-	case !r.Complete:
-		b.WriteString(", not complete\n")
-	default:
-		b.WriteString(", complete; no rule is broken")
-		if r.Failover >= 0 {
-			fmt.Fprintf(&b, "; after healing somebody leads within %d ticks", r.Failover)
+// leave finds what the states of the layer lead to, and reports whether to go on.
+func (x *explorer) leave(states int) bool {
+	portions := (states + portion - 1) / portion
+	scouts := x.scouts[:min(len(x.scouts), portions)]
+	if len(scouts) == 1 {
+		for k := range portions {
+			x.scouts[0].leave(x.layer, k, x.scouts[0].batches[0])
+			if !x.take(x.scouts[0].batches[0]) {
+				return false
+			}
 		}
-		b.WriteByte('\n')
+		return true
 	}
-	return b.String()
+	var all sync.WaitGroup
+	defer all.Wait()
+	for i, scout := range scouts {
+		scout.free, scout.done = make(chan *batch, 2), make(chan *batch, 2) // nobody waits to send: there are two
+		scout.free <- scout.batches[0]
+		scout.free <- scout.batches[1]
+		defer close(scout.free)
+		all.Go(func() {
+			for k := i; k < portions; k += len(scouts) {
+				b := <-scout.free
+				if b == nil {
+					return
+				}
+				scout.leave(x.layer, k, b)
+				scout.done <- b
+			}
+		})
+	}
+	for k := range portions {
+		scout := scouts[k%len(scouts)]
+		b := <-scout.done
+		if !x.take(b) {
+			return false
+		}
+		scout.free <- b
+	}
+	return true
 }
 
-// rank numbers the terms of a world in their order, from 1 on.
-type rank struct {
-	terms [24]lease.Term
-	n     int
-}
-
-func (r *rank) add(t lease.Term) {
-	if t == 0 {
-		return
-	}
-	i := 0
-	for ; i < r.n && r.terms[i] <= t; i++ {
-		if r.terms[i] == t {
-			return
+// take takes in what a scout has found, and reports whether to go on.
+func (x *explorer) take(b *batch) bool {
+	x.seen.touch(b.hashes)
+	words := x.s.words()
+	for i, h := range b.hashes {
+		if !x.seen.add(h) {
+			continue
+		}
+		x.r.States++
+		x.next = append(x.next, b.words[i*words:(i+1)*words]...)
+		x.from.add(origin{parent: uint32(x.base) + b.from[i].parent, event: b.from[i].event})
+		if x.r.States >= x.s.MaxStates {
+			return false
 		}
 	}
-	copy(r.terms[i+1:r.n+1], r.terms[i:r.n])
-	r.terms[i] = t
-	r.n++
+	x.r.Steps += b.steps
+	x.r.Failover = max(x.r.Failover, b.failover)
+	x.r.Coverage.add(&b.coverage)
+	if b.violation.Rule != "" {
+		x.r.Violation = b.violation
+		x.r.Path = append(x.path(x.base+b.at), b.last.String(), b.violation.Text)
+		return false
+	}
+	x.r.Frontier = x.r.States - x.base - b.left
+	x.taken++
+	return x.s.Progress == nil || x.taken%256 != 0 || x.s.Progress(x.r)
 }
 
-func (r *rank) of(t lease.Term) uint8 {
-	for i := range r.n {
-		if r.terms[i] == t {
-			return uint8(i + 1)
-		}
+// path is the way to state number i, in words.
+func (x *explorer) path(i int) []string {
+	if i == 0 {
+		return nil
 	}
-	return 0
+	from := x.from.of(i)
+	return append(x.path(int(from.parent)), from.event.String())
 }

@@ -1,6 +1,8 @@
 package simulate
 
 import (
+	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -70,6 +72,27 @@ func TestSymmetryLeavesNothingOut(t *testing.T) {
 		without.States > 2*with.States {
 		t.Errorf("with symmetry %d states, depth %d, %+v; without %d states, depth %d, %+v",
 			with.States, with.Depth, with.Coverage, without.States, without.Depth, without.Coverage)
+	}
+}
+
+func TestAnExplorationFindsTheSameOnAnyNumberOfProcessors(t *testing.T) {
+	slow := fsm.Timing{TTL: 6, Renew: 2, Retry: 10, CallTimeout: 1, Grace: 1, Drain: 2, Poll: 1} // no one would take it
+	for _, s := range []Small{{Heal: true}, {Resigns: 1, MaxStates: 30_000}, {Heal: true, Timing: slow}} {
+		explore := func(processors int) Explored {
+			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(processors))
+			x := newExplorer(s.complete())
+			x.run()
+			return x.r
+		}
+		one := explore(1)
+		if broken := s.Timing.Retry != 0; broken != (one.Violation.Rule == "live") {
+			t.Errorf("%s: %s", s, one.Report(s))
+		}
+		for n := 2; n < 5; n++ {
+			if r := explore(n); !reflect.DeepEqual(r, one) {
+				t.Errorf("%d processors find\n%+v\nand one\n%+v", n, r, one)
+			}
+		}
 	}
 }
 

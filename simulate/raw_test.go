@@ -2,8 +2,6 @@ package simulate
 
 import (
 	"testing"
-
-	"github.com/go-tenure/tenure/fsm"
 )
 
 // What an exploration leaves out to have few states (symmetry aside) makes no difference: with instants since the
@@ -47,8 +45,7 @@ func TestAnExplorationThatLeavesNothingOutReachesTheSameStates(t *testing.T) {
 
 // has reports whether h is in the table.
 func (t *table) has(h uint64) bool {
-	mask := uint64(len(t.places) - 1)
-	for i := h & mask; t.places[i] != 0; i = (i + 1) & mask {
+	for i := t.home(h); t.places[i] != 0; i = (i + 1) % len(t.places) {
 		if t.places[i] == h {
 			return true
 		}
@@ -59,18 +56,20 @@ func (t *table) has(h uint64) bool {
 // exploreRaw explores s to its depth with nothing left out, and returns how many states it has told apart.
 func exploreRaw(s Small) (*explorer, int) {
 	x := newExplorer(s)
-	x.raw = &raw{seen: map[smallWorld]bool{}}
-	start := smallWorld{budget: s.budget(), count: int8(s.Nodes)}
-	for i := range s.Nodes {
-		start.nodes[i] = smallNode{m: fsm.New(x.t, 0), up: true}
-	}
-	x.found(&start, event{})
+	scout := newScout(&x.s)
+	scout.raw = &raw{seen: map[smallWorld]bool{}}
+	var b batch
+	scout.begin(&b)
+	x.take(&b)
 	for range s.MaxDepth {
-		layer := x.raw.next
-		x.raw.next = nil
+		layer := scout.raw.next
+		scout.raw.next = nil
 		for i := range layer {
-			x.expand(&layer[i])
+			b.reset()
+			scout.enter(&layer[i])
+			scout.expand()
+			x.take(&b)
 		}
 	}
-	return x, len(x.raw.seen)
+	return x, len(scout.raw.seen)
 }

@@ -1,289 +1,151 @@
 package simulate
 
 import (
+	"errors"
 	"fmt"
-	"slices"
+	"strings"
+	"time"
 
 	"github.com/go-tenure/tenure/fsm"
-	"github.com/go-tenure/tenure/lease"
 )
 
-// smallWorld is one state of a world that is explored. The present is instant 0, always: what changes is everything
-// else. Only where nothing is left out, as a check of what is left out otherwise, time goes on.
-type smallWorld struct {
-	now    fsm.Instant
-	nodes  [smallNodes]smallNode
-	ghosts [2]letter // requests of processes that have died since
-	store  smallStore
-	count  int8
-
-	budget
-	healed bool
-	alone  int8 // ticks without a leader since then
+// Small is a world small enough to be explored whole: every order of events, every loss, every delay. The zero value of
+// a field is given with it.
+type Small struct {
+	Nodes   int // 0: 2; at most 4
+	Crashes int // how many times a process may die, and start again as another incarnation
+	Pauses  int // how many times a process may stand still, for any time
+	Resigns int // how many times a leader may be asked to resign
+	Hands   int // how many times a leader may be asked to hand over
+	Cordons int // how many times a node may be asked not to lead; it may lead again at any time after
+	Stops   int // how many times a node may be asked to stop; it may start again at any time, as another incarnation
+	Returns int // how many times work may return by itself
+	News    int // how many times a node may be shown, by a watch, what the store has
+	// Letters is how many messages of one node may be on their way at once, 1 or 2; a newer one takes the place of the
+	// oldest. 0: 1. With 1, a request can still arrive after it was given up, but not after the next was sent.
+	Letters int
+	// Heal also explores, from every state, what happens once everything is healed, and measures the longest failover.
+	Heal bool
+	// Timing is in ticks, given as nanoseconds: the zero Timing is TTL 6, Renew 2, Retry 1, CallTimeout 1, Grace 1, Drain
+	// 2, Poll 2. There is no jitter and no drift.
+	Timing fsm.Timing
+	// MaxStates ends the exploration when so many states have been found; 0: 50 million.
+	MaxStates int
+	// MaxDepth ends it after so many events from the start; 0: none.
+	MaxDepth int
+	// NoSymmetry takes nodes that have changed places for different states, as a check of the symmetry itself.
+	NoSymmetry bool
+	// Progress, if given, is called now and then. Returning false ends the exploration.
+	Progress func(Explored) bool
 }
 
-// budget is how much is left of what a small world may do.
-type budget struct{ crashes, pauses, resigns, hands, cordons, stops, ends, news int8 }
+// Explored is what an exploration has seen.
+type Explored struct {
+	States   int  // different ones
+	Steps    int  // events from one state to another, or back
+	Depth    int  // the longest shortest way to a state
+	Frontier int  // states found and not left yet
+	Complete bool // everything was explored
+	// Failover is the greatest number of ticks from healing everything to a leader, over all states; -1 if none was
+	// needed.
+	Failover  int
+	Coverage  Coverage
+	Violation Violation
+	// Path leads from the start to the violation, an event each.
+	Path []string
+}
 
-func (s *Small) budget() budget {
-	return budget{
-		crashes: int8(s.Crashes), pauses: int8(s.Pauses), resigns: int8(s.Resigns), hands: int8(s.Hands),
-		cordons: int8(s.Cordons), stops: int8(s.Stops), ends: int8(s.Returns), news: int8(s.News),
+// complete returns s with its defaults filled in.
+func (s Small) complete() Small {
+	if s.Nodes == 0 {
+		s.Nodes = 2
 	}
+	if s.Timing.TTL == 0 {
+		s.Timing = fsm.Timing{TTL: 6, Renew: 2, Retry: 1, CallTimeout: 1, Grace: 1, Drain: 2, Poll: 2}
+	}
+	if s.Letters == 0 {
+		s.Letters = 1
+	}
+	s.Timing.Drift, s.Timing.Jitter = -1, -1
+	s.Timing = s.Timing.Derive()
+	if s.MaxStates == 0 {
+		s.MaxStates = 50_000_000
+	}
+	return s
 }
 
-// pack puts each part into three bits.
-func (b budget) pack() uint64 {
-	return uint64(b.crashes) | uint64(b.pauses)<<3 | uint64(b.resigns)<<6 | uint64(b.hands)<<9 | uint64(b.cordons)<<12 |
-		uint64(b.stops)<<15 | uint64(b.ends)<<18 | uint64(b.news)<<21
+// Check returns an error that names every fault of s.
+func (s Small) Check() error {
+	var faults []error
+	if s.Nodes < 0 || s.Nodes > smallNodes {
+		faults = append(faults, fmt.Errorf("simulate: %d nodes; 1 to %d can be explored", s.Nodes, smallNodes))
+	}
+	for _, n := range []struct {
+		name string
+		n    int
+	}{
+		{"Crashes", s.Crashes}, {"Pauses", s.Pauses}, {"Resigns", s.Resigns}, {"Hands", s.Hands}, {"Cordons", s.Cordons},
+		{"Stops", s.Stops}, {"Returns", s.Returns}, {"News", s.News},
+	} {
+		if n.n < 0 || n.n > 7 {
+			faults = append(faults, fmt.Errorf("simulate: %s %d; 0 to 7 can be explored", n.name, n.n))
+		}
+	}
+	if s.Letters < 0 || s.Letters > 2 {
+		faults = append(faults, fmt.Errorf("simulate: Letters %d; 1 or 2 can be explored", s.Letters))
+	}
+	t := s.complete().Timing
+	scaled := t
+	for _, d := range []*time.Duration{
+		&scaled.TTL, &scaled.Renew, &scaled.Retry, &scaled.CallTimeout, &scaled.Grace, &scaled.Drain, &scaled.Poll,
+	} {
+		if *d < 0 || *d > 60 {
+			faults = append(faults, fmt.Errorf("simulate: a length of %d ticks in the timing; 0 to 60 can be explored", *d))
+		}
+		*d *= time.Millisecond // a tick is a nanosecond, too short for Timing.Check
+	}
+	return errors.Join(append(faults, scaled.Check())...)
 }
 
-func unpackBudget(p uint64) budget {
-	part := func(i int) int8 { return int8(p >> (3 * i) & 7) }
-	return budget{part(0), part(1), part(2), part(3), part(4), part(5), part(6), part(7)}
+// String says exactly what is explored.
+func (s Small) String() string {
+	s = s.complete()
+	t := s.Timing
+	more := ""
+	for _, b := range []struct {
+		n    int
+		what string
+	}{
+		{s.Hands, "requests to hand over"}, {s.Cordons, "cordons"}, {s.Stops, "stops"}, {s.Returns, "returns of work"},
+		{s.News, "looks at the store"},
+	} {
+		if b.n > 0 {
+			more += fmt.Sprintf(", %d %s", b.n, b.what)
+		}
+	}
+	return fmt.Sprintf("%d nodes, at most %d crashes, %d pauses, %d resignations%s; any delay, loss and order"+
+		" of up to %d messages a node; a store that expires leases; TTL %d, renew %d, retry %d, call timeout %d,"+
+		" grace %d, drain %d, poll %d ticks",
+		s.Nodes, s.Crashes, s.Pauses, s.Resigns, more, s.Letters, t.TTL, t.Renew, t.Retry, t.CallTimeout,
+		t.Grace, t.Drain, t.Poll)
 }
 
-type smallNode struct {
-	m       fsm.Machine
-	mail    [2]letter // on their way, the older first
-	up      bool
-	paused  bool
-	running bool // the work
-	told    bool // it was told to stop
-	tainted bool // outside of the promise: it stood still beyond its deadline
-	drained int8 // ticks since it was told
-	holder  bool // the lease is ours, at the store
-}
-
-type smallStore struct {
-	ghost bool // the holder has died
-	term  lease.Term
-	left  int8 // ticks until the lease runs out
-}
-
-// letter is a request or an answer on its way. The zero letter is none.
-type letter struct {
-	op     fsm.Op
-	answer fsm.Kind // Tick: it is a request
-	call   uint64
-	term   lease.Term
-	left   int8 // of a refusal: how much longer the lease lasts; -1: nobody has it
-}
-
-// packed is a smallWorld in few words: for each node the machine, its surroundings and its mail; then the rest.
-type packed [smallNodes*4 + 2]uint64
-
-// relevant returns l without what nobody will look at: an answer that is no longer awaited does nothing, unless it
-// grants a lease.
-func (l letter) relevant(awaited uint64) letter {
-	current := l.call != 0 && l.call == awaited
+// Report says what was explored and what was found, in a few lines.
+func (r Explored) Report(s Small) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "explored: %s\n", s)
+	fmt.Fprintf(&b, "%d states, %d events, depth %d", r.States, r.Steps, r.Depth)
 	switch {
-	case l.answer == fsm.Tick:
-		if l.op == fsm.Acquire {
-			l.term = 0
-		}
-	case !current && !(l.answer == fsm.Granted && l.op == fsm.Acquire):
-		return letter{}
-	case l.op != fsm.Acquire:
-		l.term, l.left = 0, 0
-	}
-	return l
-}
-
-func (l letter) pack(r *rank, awaited uint64) uint64 {
-	if l.op == fsm.NoCall {
-		return 0
-	}
-	p := uint64(l.op) | uint64(l.answer)<<2 | uint64(r.of(l.term))<<6 | uint64(uint8(l.left))<<14
-	if l.call != 0 && l.call == awaited {
-		p |= 1 << 22
-	}
-	return p
-}
-
-func unpackLetter(p uint64) letter {
-	return letter{
-		op: fsm.Op(p & 3), answer: fsm.Kind(p >> 2 & 15), term: lease.Term(p >> 6 & 255), left: int8(p >> 14),
-		call: p >> 22 & 1,
-	}
-}
-
-func bitsOf(flags ...bool) (b uint64) {
-	for i, f := range flags {
-		if f {
-			b |= 1 << i
-		}
-	}
-	return b
-}
-
-func (w *smallWorld) pack(x *explorer) (p packed) {
-	var r rank
-	r.add(w.store.term)
-	for i := range w.count {
-		n := &w.nodes[i]
-		_, awaited := n.m.Awaits()
-		n.mail[0], n.mail[1] = n.mail[0].relevant(awaited), n.mail[1].relevant(awaited)
-		if n.mail[0].op == fsm.NoCall {
-			n.mail[0], n.mail[1] = n.mail[1], letter{}
-		}
-		if n.up {
-			r.add(n.m.Term())
-		}
-		r.add(n.mail[0].term)
-		r.add(n.mail[1].term)
-	}
-	r.add(w.ghosts[0].term)
-	r.add(w.ghosts[1].term)
-	var records [smallNodes][4]uint64
-	for i := range w.count {
-		n := &w.nodes[i]
-		rec := &records[i]
-		if n.up {
-			m := n.m.Pack(w.now, 1, r.of)
-			rec[0], rec[1] = m[0], m[1]
-		}
-		rec[2] = bitsOf(n.up, n.paused, n.running, n.told, n.tainted, n.holder) | uint64(n.drained)<<8
-		_, awaited := n.m.Awaits()
-		rec[3] = n.mail[0].pack(&r, awaited) | n.mail[1].pack(&r, awaited)<<32
-	}
-	if !x.s.NoSymmetry {
-		slices.SortFunc(records[:w.count], func(a, b [4]uint64) int { return slices.Compare(a[:], b[:]) })
-	}
-	for i := range w.count {
-		copy(p[i*4:], records[i][:])
-	}
-	p[smallNodes*4] = w.ghosts[0].pack(&r, 0) | w.ghosts[1].pack(&r, 0)<<32
-	p[smallNodes*4+1] = bitsOf(w.store.ghost, w.healed) | uint64(r.of(w.store.term))<<8 | uint64(w.store.left)<<16 |
-		w.budget.pack()<<24 | uint64(w.alone)<<48
-	return p
-}
-
-func (p *packed) unpack(x *explorer) (w smallWorld) {
-	w.count = int8(x.s.Nodes)
-	for i := range w.count {
-		rec := p[i*4 : i*4+4]
-		f := rec[2]
-		n := &w.nodes[i]
-		*n = smallNode{
-			up: f&1 != 0, paused: f>>1&1 != 0, running: f>>2&1 != 0,
-			told: f>>3&1 != 0, tainted: f>>4&1 != 0, holder: f>>5&1 != 0,
-			drained: int8(f >> 8), mail: [2]letter{unpackLetter(rec[3] & (1<<32 - 1)), unpackLetter(rec[3] >> 32)},
-		}
-		if n.up {
-			n.m = fsm.Packed{rec[0], rec[1]}.Unpack(x.t, 1)
-		}
-	}
-	g, rest := p[smallNodes*4], p[smallNodes*4+1]
-	w.ghosts = [2]letter{unpackLetter(g & (1<<32 - 1)), unpackLetter(g >> 32)}
-	w.store = smallStore{ghost: rest&1 != 0, term: lease.Term(rest >> 8 & 255), left: int8(rest >> 16)}
-	w.healed = rest>>1&1 != 0
-	w.budget, w.alone = unpackBudget(rest>>24), int8(rest>>48)
-	return w
-}
-
-// hash is 64 bits of p (the finisher of SplitMix64 after each word).
-func (p *packed) hash() uint64 {
-	h := uint64(0x9e3779b97f4a7c15)
-	for _, word := range p {
-		h = (h ^ word) * 0xbf58476d1ce4e5b9
-		h ^= h >> 29
-		h *= 0x94d049bb133111eb
-		h ^= h >> 32
-	}
-	return max(h, 1) // 0 marks an empty place in the table
-}
-
-// table is a set of hashes, by open addressing: 8 bytes a place, filled to seven tenths at most.
-type table struct {
-	places []uint64
-	n      int
-}
-
-// add reports whether h was not in the table yet.
-func (t *table) add(h uint64) bool {
-	if t.n*10 >= len(t.places)*7 {
-		old := t.places
-		t.places = make([]uint64, max(1<<12, 2*len(old)))
-		for _, h := range old {
-			if h != 0 {
-				t.put(h)
-			}
-		}
-	}
-	if !t.put(h) {
-		return false
-	}
-	t.n++
-	return true
-}
-
-func (t *table) put(h uint64) bool {
-	mask := uint64(len(t.places) - 1)
-	for i := h & mask; ; i = (i + 1) & mask {
-		switch t.places[i] {
-		case h:
-			return false
-		case 0:
-			t.places[i] = h
-			return true
-		}
-	}
-}
-
-// event is what leads from one state to the next.
-type event struct {
-	do   small
-	node int8
-	slot int8
-}
-
-type small uint8
-
-const (
-	begins small = iota
-	ticks
-	carries
-	carriesUnheard
-	loses
-	learns
-	drains
-	pauses
-	resumes
-	dies
-	restarts
-	resigned
-	hands
-	cordons
-	uncordons
-	stops
-	ends
-	learnsNews
-	heals
-	passes
-	ghostCarries
-	ghostLoses
-)
-
-var smallNames = [...]string{
-	begins: "start", ticks: "n%d wakes", carries: "the store carries out a request of n%d",
-	carriesUnheard: "the store carries out a request of n%d; the answer is lost", loses: "a message of n%d is lost",
-	learns: "n%d learns an answer", drains: "the work of n%d returns", pauses: "n%d stands still", resumes: "n%d goes on",
-	dies: "n%d dies", restarts: "n%d starts again", resigned: "n%d is asked to resign",
-	hands: "n%d is asked to hand over", cordons: "n%d is asked not to lead", uncordons: "n%d may lead again",
-	stops: "n%d is asked to stop", ends: "the work of n%d returns by itself", learnsNews: "n%d sees what the store shows",
-	heals:  "everything is healed",
-	passes: "time passes", ghostCarries: "the store carries out a request of a dead process",
-	ghostLoses: "a request of a dead process is lost",
-}
-
-// String returns the event in words. Nodes are numbered as in the state it leaves, in which symmetry may have changed
-// their places.
-func (e event) String() string {
-	switch s := smallNames[e.do]; e.do {
-	case begins, heals, passes, ghostCarries, ghostLoses:
-		return s
+	case r.Violation.Rule != "":
+		fmt.Fprintf(&b, "\nFAIL %s after %d events:\n  %s\n", r.Violation.Rule, len(r.Path), strings.Join(r.Path, "\n  "))
+	case !r.Complete:
+		b.WriteString(", not complete\n")
 	default:
-		return fmt.Sprintf(s, e.node)
+		b.WriteString(", complete; no rule is broken")
+		if r.Failover >= 0 {
+			fmt.Fprintf(&b, "; after healing somebody leads within %d ticks", r.Failover)
+		}
+		b.WriteByte('\n')
 	}
+	return b.String()
 }

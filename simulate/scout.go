@@ -1,0 +1,203 @@
+package simulate
+
+import (
+	"fmt"
+	"runtime"
+
+	"github.com/go-tenure/tenure/fsm"
+)
+
+// scout finds what states lead to. It unpacks one, and has one event after the other happen to it, each time taking
+// back what the event has changed.
+type scout struct {
+	s     *Small
+	t     *fsm.Timing
+	home  smallWorld             // the state that is being left
+	w     smallWorld             // the state that it is now
+	nodes [smallNodes]packedNode // of home
+	hash  uint64                 // of home
+	fresh [smallNodes]packedNode // of w
+	out   *batch
+	raw   *raw // if not nil: see there
+
+	batches    [2]*batch
+	free, done chan *batch
+}
+
+// batch is what a scout has found in one portion of a layer.
+type batch struct {
+	hashes []uint64
+	words  []uint64 // of the states, one after the other
+	from   []origin // with numbers within the layer
+
+	left      int // how many states of the layer have been left, up to here
+	steps     int
+	failover  int
+	coverage  Coverage
+	violation Violation
+	at        int   // number within the layer of the state that led to it,
+	last      event // by this event
+}
+
+// raw has an exploration leave nothing out: instants are those since the start, terms and numbers of calls are what
+// they are, and messages to which nobody listens stay. States are told apart by all that is in them.
+type raw struct {
+	seen map[smallWorld]bool
+	next []smallWorld
+}
+
+func newScout(s *Small) *scout {
+	return &scout{s: s, t: &s.Timing, batches: [2]*batch{{}, {}}}
+}
+
+// processors is how many scouts there are.
+func processors() int { return min(runtime.GOMAXPROCS(0), 16) }
+
+// words is the length of a packed state.
+func (s *Small) words() int { return s.Nodes*nodeWords + restWords }
+
+func (b *batch) reset() {
+	*b = batch{hashes: b.hashes[:0], words: b.words[:0], from: b.from[:0], failover: -1}
+}
+
+// begin finds the first state.
+func (x *scout) begin(b *batch) {
+	b.reset()
+	x.out, x.home = b, x.s.start()
+	x.w = x.home
+	x.found(event{do: begins}, everyone)
+}
+
+// leave fills b with what the k-th portion of layer leads to.
+func (x *scout) leave(layer []uint64, k int, b *batch) {
+	b.reset()
+	x.out = b
+	words := x.s.words()
+	last := min((k+1)*portion, len(layer)/words)
+	for b.at = k * portion; b.at < last; b.at++ {
+		x.unpack(layer[b.at*words : (b.at+1)*words])
+		if x.expand(); b.violation.Rule != "" {
+			break
+		}
+	}
+	b.left = b.at
+}
+
+// unpack goes to the state p.
+func (x *scout) unpack(p []uint64) {
+	w := &x.home
+	rest := p[x.s.Nodes*nodeWords:]
+	w.surroundings.unpack(rest)
+	x.hash = hashRest([restWords]uint64(rest))
+	for i := range x.s.Nodes {
+		n := &x.nodes[i]
+		n.words = [nodeWords]uint64(p[i*nodeWords:])
+		w.nodes[i].unpack(n.words[:], x.t)
+		n.terms = 0
+		if w.nodes[i].up {
+			n.terms.add(smallTerm(w.nodes[i].m.Term()))
+		}
+		n.terms.add(w.nodes[i].mail[0].term)
+		n.terms.add(w.nodes[i].mail[1].term)
+		if n.words[1]&holderBit != 0 {
+			w.store.holder = int8(i + 1)
+		}
+		n.rehash(x.place(i))
+		x.hash += n.hash
+	}
+	x.w = x.home
+}
+
+// enter goes to the state w, which has not been packed.
+func (x *scout) enter(w *smallWorld) {
+	x.home, x.w, x.hash = *w, *w, 0
+	for i := range x.s.Nodes {
+		w.nodes[i].pack(&x.nodes[i], w.now, anyTerm)
+		x.nodes[i].rehash(x.place(i))
+	}
+}
+
+// place is the place of node i as far as it makes a difference.
+func (x *scout) place(i int) int {
+	if x.s.NoSymmetry {
+		return i
+	}
+	return 0
+}
+
+// Instead of the node that an event has changed.
+const (
+	nobody   = -1
+	everyone = -2
+)
+
+// found takes in the state that e has led to, and goes back to the one that is being left. Of the nodes, e has changed
+// the changed one at most, apart from who holds the lease.
+func (x *scout) found(e event, changed int8) {
+	w, b := &x.w, x.out
+	if b.steps++; b.violation.Rule != "" && b.last == (event{}) {
+		b.last = e
+	}
+	if x.raw != nil {
+		x.raw.found(w)
+	}
+	if rest, hash := x.pack(changed); hash != x.hash || e.do == begins {
+		b.hashes = append(b.hashes, max(hash, 1)) // 0 marks a free place in the table
+		b.from = append(b.from, origin{parent: uint32(b.at), event: e})
+		for i := range x.s.Nodes {
+			b.words = append(b.words, x.fresh[i].words[:]...)
+		}
+		b.words = append(b.words, rest[:]...)
+	}
+	w.surroundings = x.home.surroundings
+	switch {
+	case changed >= 0:
+		w.nodes[changed] = x.home.nodes[changed]
+	case changed == everyone:
+		x.w = x.home
+	}
+}
+
+// pack packs w: the nodes into fresh, the rest as it returns it.
+func (x *scout) pack(changed int8) (rest [restWords]uint64, hash uint64) {
+	w := &x.w
+	held := w.surroundings.terms()
+	for i := range x.s.Nodes {
+		if x.fresh[i] = x.nodes[i]; changed == int8(i) || changed == everyone {
+			w.nodes[i].pack(&x.fresh[i], w.now, anyTerm)
+		}
+		held |= x.fresh[i].terms
+	}
+	if !held.dense() { // a term is no more
+		for i := range x.s.Nodes {
+			w.nodes[i].pack(&x.fresh[i], w.now, held)
+		}
+	}
+	rest = w.surroundings.pack(held)
+	hash = hashRest(rest)
+	for i := range x.s.Nodes {
+		n := &x.fresh[i]
+		n.words[1] &^= holderBit
+		if w.store.holder == int8(i+1) {
+			n.words[1] |= holderBit
+		}
+		if n.words != x.nodes[i].words {
+			n.rehash(x.place(i))
+		}
+		hash += n.hash
+	}
+	return rest, hash
+}
+
+func (r *raw) found(w *smallWorld) {
+	if !r.seen[*w] {
+		r.seen[*w] = true
+		r.next = append(r.next, *w)
+	}
+}
+
+func (x *scout) fail(rule, format string, args ...any) {
+	if b := x.out; b.violation.Rule == "" {
+		b.violation = Violation{Rule: rule, Text: fmt.Sprintf(format, args...)}
+	}
+}
