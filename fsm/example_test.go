@@ -198,8 +198,8 @@ func ExampleMachine_Pack() {
 	m, call := fsm.New(&timing, 1).Step(fsm.Input{Kind: fsm.Tick, Now: 0})
 	m, _ = m.Step(fsm.Input{Kind: fsm.Granted, Op: call.Op, Call: call.Number, Term: 7, Now: fsm.Instant(tick)})
 
-	rank := func(term lease.Term) uint8 { return min(uint8(term), 1) } // the only term in this small world is its first
-	same := m.Pack(fsm.Instant(3*tick), tick, rank).Unpack(&timing, tick)
+	const first = 1 // the only term in this small world is its first
+	same := m.Pack(fsm.Instant(3*tick), tick, first).Unpack(&timing, tick)
 	fmt.Println(same.State(), "of term", same.Term(), "for another", time.Duration(same.Until()))
 	// Output: leader of term 1 for another 7ms
 }

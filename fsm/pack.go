@@ -24,9 +24,10 @@ const (
 )
 
 // Pack returns m as seen from now, in units of tick. What can make no difference any more is forgotten: instants that
-// have passed or that will be set before they are read, the numbers of calls, and terms but for their order, which rank
-// gives as small numbers (0 for 0). The timing must be in whole ticks, less than 100 of them, without jitter.
-func (m Machine) Pack(now Instant, tick time.Duration, rank func(lease.Term) uint8) Packed {
+// have passed or that will be set before they are read, the numbers of calls, and which term it is: rank stands for it,
+// a small number that is to those of other terms as they are to each other, 0 for 0. The timing must be in whole ticks,
+// less than 100 of them, without jitter.
+func (m Machine) Pack(now Instant, tick time.Duration, rank uint8) Packed {
 	leading, leaving, awaits := m.state == Leader, m.state == Releasing, m.awaits != NoCall
 	asleep := m.wake() == Never
 	left := None
@@ -34,7 +35,7 @@ func (m Machine) Pack(now Instant, tick time.Duration, rank func(lease.Term) uin
 	if leaving || holdBack && m.left == HandedOver {
 		left = m.left
 	}
-	p := Packed(rank(m.term))<<termAt | Packed(m.state)<<stateAt | Packed(m.awaits)<<awaitsAt | Packed(left)<<leftAt
+	p := Packed(rank)<<termAt | Packed(m.state)<<stateAt | Packed(m.awaits)<<awaitsAt | Packed(left)<<leftAt
 	if leading || leaving && (m.working || m.awaits == Renew) {
 		p |= packInstant(m.until, now, 0, tick) << untilAt
 	}
@@ -58,6 +59,12 @@ func (m Machine) Pack(now Instant, tick time.Duration, rank func(lease.Term) uin
 	return p
 }
 
+// Rank returns what stands for the term of p.
+func (p Packed) Rank() uint8 { return uint8(p >> termAt) }
+
+// Ranked returns p with rank for its term.
+func (p Packed) Ranked(rank uint8) Packed { return p&^(0xff<<termAt) | Packed(rank)<<termAt }
+
 // packInstant is i as seen from now, in ticks; all that lie further back than past are one.
 func packInstant(i, now Instant, past, tick time.Duration) Packed {
 	d := max(i.Sub(now), -past)
@@ -78,7 +85,7 @@ func (p Packed) Unpack(t *Timing, tick time.Duration) Machine {
 	}
 	flag := func(i int) bool { return p>>(flagsAt+i)&1 != 0 }
 	m := Machine{
-		timing: t, until: at(untilAt), next: at(nextAt), sent: at(sentAt), by: at(byAt), term: lease.Term(uint8(p >> termAt)),
+		timing: t, until: at(untilAt), next: at(nextAt), sent: at(sentAt), by: at(byAt), term: lease.Term(p.Rank()),
 		state: State(p >> stateAt & 3), awaits: Op(p >> awaitsAt & 3), left: Reason(p >> leftAt & 31),
 		working: flag(0), renewing: flag(1), gone: flag(2), doubt: flag(3), overran: flag(4), holdBack: flag(5),
 		paused: flag(6), stopped: flag(7), failed: flag(8),

@@ -11,7 +11,7 @@ import (
 func TestAnUnpackedMachineGoesOnLikeTheOneThatWasPacked(t *testing.T) {
 	k := walkTiny(t)
 	timing := k.worlds[0].m.timing
-	rank := func(term lease.Term) uint8 { return uint8(term) }
+	pack := func(m Machine, now Instant) Packed { return m.Pack(now, tick, uint8(m.Term())) }
 	step := 1
 	if underRace {
 		step = 10
@@ -19,10 +19,10 @@ func TestAnUnpackedMachineGoesOnLikeTheOneThatWasPacked(t *testing.T) {
 	different := map[Packed]bool{}
 	for i := 0; i < len(k.worlds); i += step {
 		m := k.worlds[i].m
-		p := m.Pack(present, tick, rank)
+		p := pack(m, present)
 		different[p] = true
 		unpacked := p.Unpack(timing, tick)
-		if again := unpacked.Pack(0, tick, rank); again != p {
+		if again := pack(unpacked, 0); again != p {
 			t.Fatalf("%+v\npacks as %x, and then as %x", m, p, again)
 		}
 		for _, in := range k.inputs {
@@ -32,7 +32,7 @@ func TestAnUnpackedMachineGoesOnLikeTheOneThatWasPacked(t *testing.T) {
 			next, c := m.Step(in)
 			unpackedNext, unpackedCall := unpacked.Step(same)
 			late := present.Add(tick)
-			got, want := unpackedNext.Pack(Instant(tick), tick, rank), next.Pack(late, tick, rank)
+			got, want := pack(unpackedNext, Instant(tick)), pack(next, late)
 			if c.Number, unpackedCall.Number = min(c.Number, 1), min(unpackedCall.Number, 1); got != want || c != unpackedCall {
 				t.Fatalf("%s:\n%+v does\n%+v %+v, unpacked\n%+v %+v", describe(in), m, next, c, unpackedNext, unpackedCall)
 			}
@@ -47,16 +47,18 @@ func TestAnUnpackedMachineGoesOnLikeTheOneThatWasPacked(t *testing.T) {
 // The growth of back-offs is left out, and nothing else: of an instant of time, of terms but their order.
 func TestPackingForgetsWhichMomentItIs(t *testing.T) {
 	timing := smallTiming(t)
-	rank := func(lease.Term) uint8 { return 1 }
 	pack := func(began Instant, term lease.Term) Packed {
 		m, c := New(timing, 0).Step(Input{Now: began})
 		m, _ = m.Step(Input{Kind: Granted, Op: Acquire, Call: c.Number, Term: term, Now: began.Add(tick)})
-		return m.Pack(began.Add(2*tick), tick, rank)
+		return m.Pack(began.Add(2*tick), tick, 1)
 	}
 	if pack(0, 1) != pack(Instant(time.Hour), 1000) {
 		t.Error("the same leader packs differently an hour later")
 	}
-	if pack(0, 1) == New(timing, 0).Pack(0, tick, rank) {
+	if p := pack(0, 1); p.Rank() != 1 || p.Ranked(7).Rank() != 7 || p.Ranked(7).Ranked(1) != p {
+		t.Error("another rank for the term changes more than that")
+	}
+	if pack(0, 1) == New(timing, 0).Pack(0, tick, 1) {
 		t.Error("a leader packs like a follower")
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/go-tenure/tenure/fsm"
 )
 
-// Every state of these worlds is visited, every time. Larger ones take minutes; see BenchmarkExplore.
+// Every state of these worlds is visited, every time. Larger ones take minutes: see "make prove".
 func TestSmallWorldsKeepEveryRuleWhateverHappens(t *testing.T) {
 	var seen Coverage
 	for _, s := range []Small{
@@ -108,16 +108,4 @@ func TestASmallWorldThatCannotBeExploredIsRefused(t *testing.T) {
 			t.Errorf("%+v: got %v, want %s", s, err, want)
 		}
 	}
-}
-
-func BenchmarkExplore(b *testing.B) {
-	states := 0
-	for b.Loop() {
-		r, err := Small{Nodes: 2, Crashes: 1}.Explore()
-		if err != nil || r.Violation.Rule != "" {
-			b.Fatal(err, r.Violation)
-		}
-		states += r.States
-	}
-	b.ReportMetric(float64(states)/b.Elapsed().Seconds(), "states/s")
 }

@@ -12,16 +12,22 @@ import (
 type scout struct {
 	s     *Small
 	t     *fsm.Timing
-	home  smallWorld             // the state that is being left
-	w     smallWorld             // the state that it is now
-	nodes [smallNodes]packedNode // of home
-	hash  uint64                 // of home
-	fresh [smallNodes]packedNode // of w
+	home  smallWorld  // the state that is being left
+	w     smallWorld  // the state that it is now
+	kept  packedWorld // home
+	fresh packedWorld // w
 	out   *batch
 	raw   *raw // if not nil: see there
 
 	batches    [2]*batch
 	free, done chan *batch
+}
+
+// packedWorld is a state in words; see there.
+type packedWorld struct {
+	nodes [smallNodes]packed
+	rest  packed
+	hash  uint64 // the sum of all
 }
 
 // batch is what a scout has found in one portion of a layer.
@@ -54,7 +60,7 @@ func newScout(s *Small) *scout {
 func processors() int { return min(runtime.GOMAXPROCS(0), 16) }
 
 // words is the length of a packed state.
-func (s *Small) words() int { return s.Nodes*nodeWords + restWords }
+func (s *Small) words() int { return (s.Nodes + 1) * nodeWords }
 
 func (b *batch) reset() {
 	*b = batch{hashes: b.hashes[:0], words: b.words[:0], from: b.from[:0], failover: -1}
@@ -63,8 +69,10 @@ func (b *batch) reset() {
 // begin finds the first state.
 func (x *scout) begin(b *batch) {
 	b.reset()
-	x.out, x.home = b, x.s.start()
-	x.w = x.home
+	x.out = b
+	start := x.s.start()
+	x.enter(&start)
+	x.kept.hash = 0 // it is not known yet
 	x.found(event{do: begins}, everyone)
 }
 
@@ -85,44 +93,40 @@ func (x *scout) leave(layer []uint64, k int, b *batch) {
 
 // unpack goes to the state p.
 func (x *scout) unpack(p []uint64) {
-	w := &x.home
-	rest := p[x.s.Nodes*nodeWords:]
-	w.surroundings.unpack(rest)
-	x.hash = hashRest([restWords]uint64(rest))
+	w, k := &x.home, &x.kept
+	k.rest.words = [nodeWords]uint64(p[x.s.Nodes*nodeWords:])
+	w.surroundings.unpack(&k.rest)
+	k.rest.rehash(0)
+	k.hash = k.rest.hash
 	for i := range x.s.Nodes {
-		n := &x.nodes[i]
+		n := &k.nodes[i]
 		n.words = [nodeWords]uint64(p[i*nodeWords:])
-		w.nodes[i].unpack(n.words[:], x.t)
-		n.terms = 0
-		if w.nodes[i].up {
-			n.terms.add(smallTerm(w.nodes[i].m.Term()))
-		}
-		n.terms.add(w.nodes[i].mail[0].term)
-		n.terms.add(w.nodes[i].mail[1].term)
+		w.nodes[i].unpack(n, x.t)
 		if n.words[1]&holderBit != 0 {
 			w.store.holder = int8(i + 1)
 		}
 		n.rehash(x.place(i))
-		x.hash += n.hash
+		k.hash += n.hash
 	}
 	x.w = x.home
 }
 
 // enter goes to the state w, which has not been packed.
 func (x *scout) enter(w *smallWorld) {
-	x.home, x.w, x.hash = *w, *w, 0
+	x.home, x.w, x.kept = *w, *w, packedWorld{}
 	for i := range x.s.Nodes {
-		w.nodes[i].pack(&x.nodes[i], w.now, anyTerm)
-		x.nodes[i].rehash(x.place(i))
+		x.kept.nodes[i].rehash(x.place(i))
 	}
+	x.pack(everyone)
+	x.kept = x.fresh
 }
 
 // place is the place of node i as far as it makes a difference.
 func (x *scout) place(i int) int {
 	if x.s.NoSymmetry {
-		return i
+		return i + 1
 	}
-	return 0
+	return 1
 }
 
 // Instead of the node that an event has changed.
@@ -140,14 +144,16 @@ func (x *scout) found(e event, changed int8) {
 	}
 	if x.raw != nil {
 		x.raw.found(w)
+		changed = everyone // what is kept names terms by their ranks
 	}
-	if rest, hash := x.pack(changed); hash != x.hash || e.do == begins {
-		b.hashes = append(b.hashes, max(hash, 1)) // 0 marks a free place in the table
+	x.pack(changed)
+	if p := &x.fresh; p.hash != x.kept.hash {
+		b.hashes = append(b.hashes, max(p.hash, 1)) // 0 marks a free place in the table
 		b.from = append(b.from, origin{parent: uint32(b.at), event: e})
 		for i := range x.s.Nodes {
-			b.words = append(b.words, x.fresh[i].words[:]...)
+			b.words = append(b.words, p.nodes[i].words[:]...)
 		}
-		b.words = append(b.words, rest[:]...)
+		b.words = append(b.words, p.rest.words[:]...)
 	}
 	w.surroundings = x.home.surroundings
 	switch {
@@ -158,35 +164,42 @@ func (x *scout) found(e event, changed int8) {
 	}
 }
 
-// pack packs w: the nodes into fresh, the rest as it returns it.
-func (x *scout) pack(changed int8) (rest [restWords]uint64, hash uint64) {
-	w := &x.w
-	held := w.surroundings.terms()
-	for i := range x.s.Nodes {
-		if x.fresh[i] = x.nodes[i]; changed == int8(i) || changed == everyone {
-			w.nodes[i].pack(&x.fresh[i], w.now, anyTerm)
-		}
-		held |= x.fresh[i].terms
+// pack makes fresh what w is packed.
+func (x *scout) pack(changed int8) {
+	w, p := &x.w, &x.fresh
+	p.rest = x.kept.rest
+	if w.surroundings != x.home.surroundings || changed == everyone {
+		w.surroundings.pack(&p.rest)
 	}
-	if !held.dense() { // a term is no more
+	held := p.rest.terms
+	for i := range x.s.Nodes {
+		n := &p.nodes[i]
+		if *n = x.kept.nodes[i]; changed == int8(i) || changed == everyone {
+			w.nodes[i].pack(n, w.now)
+		}
+		held |= n.terms
+	}
+	if !held.dense() { // a term is no more, or not ranked yet
 		for i := range x.s.Nodes {
-			w.nodes[i].pack(&x.fresh[i], w.now, held)
+			p.nodes[i].ranked(held)
 		}
+		p.rest.rankedRest(held)
 	}
-	rest = w.surroundings.pack(held)
-	hash = hashRest(rest)
+	if p.rest.words != x.kept.rest.words {
+		p.rest.rehash(0)
+	}
+	p.hash = p.rest.hash
 	for i := range x.s.Nodes {
-		n := &x.fresh[i]
+		n := &p.nodes[i]
 		n.words[1] &^= holderBit
 		if w.store.holder == int8(i+1) {
 			n.words[1] |= holderBit
 		}
-		if n.words != x.nodes[i].words {
+		if n.words != x.kept.nodes[i].words {
 			n.rehash(x.place(i))
 		}
-		hash += n.hash
+		p.hash += n.hash
 	}
-	return rest, hash
 }
 
 func (r *raw) found(w *smallWorld) {

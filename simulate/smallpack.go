@@ -4,19 +4,16 @@ import (
 	"math/bits"
 
 	"github.com/go-tenure/tenure/fsm"
-	"github.com/go-tenure/tenure/lease"
 )
 
-// A state is kept as a few words: two of each node, its machine and its surroundings, then two of the rest. What can
+// A state is kept as a few words: two of each node, its machine and what is around it, then two of the rest. What can
 // make no difference any more is forgotten on the way, and of terms only their order is kept.
 
-const (
-	nodeWords = 2
-	restWords = 2
-)
+// nodeWords is how many words a node takes, and the rest as well.
+const nodeWords = 2
 
-// packedNode is a node in words, with what is derived from them.
-type packedNode struct {
+// packed is a node, or the rest, in words, with what is derived from them.
+type packed struct {
 	words [nodeWords]uint64
 	terms terms  // that occur in it
 	hash  uint64 // of the words
@@ -25,30 +22,44 @@ type packedNode struct {
 // terms is a set of terms below 64, a bit each. It ranks its members by their order, from 1 on.
 type terms uint64
 
-// anyTerm ranks every term as itself.
-const anyTerm = ^terms(1)
+func (s *terms) add(t uint64) { *s |= 1 << t &^ 1 }
 
-func (s *terms) add(t smallTerm) { *s |= 1 << t &^ 1 }
-
-func (s terms) rank(t smallTerm) uint64 { return uint64(bits.OnesCount64(uint64(s) & (2<<t - 1))) }
+func (s terms) rank(t uint64) uint64 { return uint64(bits.OnesCount64(uint64(s) & (2<<t - 1))) }
 
 // dense reports whether each term is its own rank.
 func (s terms) dense() bool { s |= 1; return s&(s+1) == 0 }
 
-func identity(t lease.Term) uint8 { return uint8(t) }
-
+// Where the parts of a node's second word begin, and those of the first word of the rest.
 const (
-	letterBits = 16
-	holderBit  = 1 << 5
+	drainedAt = 6
+	mailAt    = 12 // two letters
+	holderBit = 1 << 5
+
+	storeTermAt = 32 // after the two letters of ghosts
+	leftAt      = 37
+	deadAt      = 43
+	healedAt    = 44
+	aloneAt     = 45
 )
 
-func (l *letter) pack(s terms, awaited uint16) uint64 {
+// Where the parts of a letter begin.
+const (
+	answerAt   = 2
+	termAt     = 4
+	remainsAt  = 9
+	awaitedAt  = 15
+	letterBits = 16
+
+	fiveBits, sixBits = 31, 63
+)
+
+func (l *letter) pack(awaited uint16) uint64 {
 	if l.op == fsm.NoCall {
 		return 0
 	}
-	p := uint64(l.op) | uint64(l.answer)<<2 | s.rank(l.term)<<4 | uint64(l.left+1)<<9
+	p := uint64(l.op) | uint64(l.answer)<<answerAt | uint64(l.term)<<termAt | uint64(l.left+1)<<remainsAt
 	if l.call != 0 && l.call == awaited {
-		p |= 1 << 15
+		p |= 1 << awaitedAt
 	}
 	return p
 }
@@ -59,8 +70,8 @@ func unpackLetter(p uint64) letter {
 		return letter{}
 	}
 	return letter{
-		op: fsm.Op(p & 3), answer: fsm.Kind(p >> 2 & 3), term: smallTerm(p >> 4 & 31), left: int8(p>>9&63) - 1,
-		call: uint16(p >> 15),
+		op: fsm.Op(p & 3), answer: fsm.Kind(p >> answerAt & 3), term: smallTerm(p >> termAt & fiveBits),
+		left: int8(p>>remainsAt&sixBits) - 1, call: uint16(p >> awaitedAt),
 	}
 }
 
@@ -73,19 +84,16 @@ func bitsOf(flags ...bool) (b uint64) {
 	return b
 }
 
-// pack fills p from n, except for the hash and the bit that says whether n holds the lease.
-func (n *smallNode) pack(p *packedNode, now fsm.Instant, s terms) {
-	mail, machine, awaited := n.mail, uint64(0), uint16(0)
-	p.terms = 0
+// pack packs n, as seen from now, but for the bit that says whether n holds the lease and for the hash.
+func (n *smallNode) pack(p *packed, now fsm.Instant) {
+	mail, awaited := n.mail, uint16(0)
+	p.words[0], p.terms = 0, 0
 	if n.up {
 		_, call := n.m.Awaits()
 		awaited = uint16(call)
-		rank := identity
-		if s != anyTerm {
-			rank = func(t lease.Term) uint8 { return uint8(s.rank(smallTerm(t))) }
-		}
-		machine = uint64(n.m.Pack(now, 1, rank))
-		p.terms.add(smallTerm(n.m.Term()))
+		term := uint8(n.m.Term())
+		p.words[0] = uint64(n.m.Pack(now, 1, term))
+		p.terms.add(uint64(term))
 	}
 	for i := range mail {
 		mail[i].forget(awaited)
@@ -93,46 +101,82 @@ func (n *smallNode) pack(p *packedNode, now fsm.Instant, s terms) {
 	if mail[0].op == fsm.NoCall {
 		mail[0], mail[1] = mail[1], mail[0]
 	}
-	p.terms.add(mail[0].term)
-	p.terms.add(mail[1].term)
-	p.words[0], p.words[1] = machine, bitsOf(n.up, n.paused, n.running, n.told, n.tainted)|uint64(n.drained)<<6|
-		mail[0].pack(s, awaited)<<12|mail[1].pack(s, awaited)<<(12+letterBits)
+	p.terms.add(uint64(mail[0].term))
+	p.terms.add(uint64(mail[1].term))
+	p.words[1] = bitsOf(n.up, n.paused, n.running, n.told, n.tainted) | uint64(n.drained)<<drainedAt |
+		mail[0].pack(awaited)<<mailAt | mail[1].pack(awaited)<<(mailAt+letterBits)
 }
 
-func (n *smallNode) unpack(p []uint64, t *fsm.Timing) {
-	f := p[1]
+func (n *smallNode) unpack(p *packed, t *fsm.Timing) {
+	f := p.words[1]
 	*n = smallNode{
 		up: f&1 != 0, paused: f>>1&1 != 0, running: f>>2&1 != 0, told: f>>3&1 != 0, tainted: f>>4&1 != 0,
-		drained: int8(f >> 6 & 63), mail: [2]letter{unpackLetter(f >> 12), unpackLetter(f >> (12 + letterBits))},
+		drained: int8(f >> drainedAt & sixBits),
+		mail:    [2]letter{unpackLetter(f >> mailAt), unpackLetter(f >> (mailAt + letterBits))},
 	}
+	p.terms = 0
 	if n.up {
-		n.m = fsm.Packed(p[0]).Unpack(t, 1)
+		m := fsm.Packed(p.words[0])
+		n.m = m.Unpack(t, 1)
+		p.terms.add(uint64(m.Rank()))
 	}
+	p.terms.add(uint64(n.mail[0].term))
+	p.terms.add(uint64(n.mail[1].term))
+}
+
+// ranked has p, a node, name terms by their rank in s.
+func (p *packed) ranked(s terms) {
+	if m := fsm.Packed(p.words[0]); p.words[0] != 0 {
+		p.words[0] = uint64(m.Ranked(uint8(s.rank(uint64(m.Rank())))))
+	}
+	s.rankAt(&p.words[1], mailAt+termAt)
+	s.rankAt(&p.words[1], mailAt+letterBits+termAt)
+}
+
+// rankAt puts the rank of the term that begins at bit i of word in its place.
+func (s terms) rankAt(word *uint64, i int) {
+	t := *word >> i & fiveBits
+	*word ^= (t ^ s.rank(t)) << i
+}
+
+func (r *surroundings) pack(p *packed) {
+	p.words[0] = r.ghosts[0].pack(0) | r.ghosts[1].pack(0)<<letterBits | uint64(r.store.term)<<storeTermAt |
+		uint64(r.store.left)<<leftAt | uint64(r.alone)<<aloneAt
+	if r.store.holder == dead {
+		p.words[0] |= 1 << deadAt
+	}
+	if r.healed {
+		p.words[0] |= 1 << healedAt
+	}
+	p.words[1] = r.budget.pack()
+	p.terms = r.terms()
+}
+
+func (r *surroundings) unpack(p *packed) {
+	w := p.words[0]
+	*r = surroundings{
+		ghosts: [2]letter{unpackLetter(w), unpackLetter(w >> letterBits)},
+		store:  smallStore{term: smallTerm(w >> storeTermAt & fiveBits), left: int8(w >> leftAt & sixBits)},
+		budget: unpackBudget(p.words[1]), healed: w>>healedAt&1 != 0, alone: uint8(w >> aloneAt),
+	}
+	if w>>deadAt&1 != 0 {
+		r.store.holder = dead
+	}
+	p.terms = r.terms()
 }
 
 func (r *surroundings) terms() (s terms) {
-	s.add(r.store.term)
-	s.add(r.ghosts[0].term)
-	s.add(r.ghosts[1].term)
+	s.add(uint64(r.store.term))
+	s.add(uint64(r.ghosts[0].term))
+	s.add(uint64(r.ghosts[1].term))
 	return s
 }
 
-func (r *surroundings) pack(s terms) (p [restWords]uint64) {
-	p[0] = r.ghosts[0].pack(s, 0) | r.ghosts[1].pack(s, 0)<<letterBits | s.rank(r.store.term)<<32 |
-		uint64(r.store.left)<<37 | bitsOf(r.store.holder == dead, r.healed)<<43 | uint64(r.alone)<<45
-	p[1] = r.budget.pack()
-	return p
-}
-
-func (r *surroundings) unpack(p []uint64) {
-	*r = surroundings{
-		ghosts: [2]letter{unpackLetter(p[0]), unpackLetter(p[0] >> letterBits)},
-		store:  smallStore{term: smallTerm(p[0] >> 32 & 31), left: int8(p[0] >> 37 & 63)},
-		budget: unpackBudget(p[1]), healed: p[0]>>44&1 != 0, alone: uint8(p[0] >> 45),
-	}
-	if p[0]>>43&1 != 0 {
-		r.store.holder = dead
-	}
+// rankedRest has p, what is not of one node, name terms by their rank in s.
+func (p *packed) rankedRest(s terms) {
+	s.rankAt(&p.words[0], termAt)
+	s.rankAt(&p.words[0], letterBits+termAt)
+	s.rankAt(&p.words[0], storeTermAt)
 }
 
 // pack puts each part into three bits.
@@ -154,11 +198,9 @@ func mix(h, word uint64) uint64 {
 	return h ^ h>>31
 }
 
-// rehash derives the hash of a node in place i. Where places make no difference, all are place 0: then the sum over all
-// nodes is the same in whatever places they stand.
-func (p *packedNode) rehash(i int) {
-	h := mix(0x9e3779b97f4a7c15*uint64(i+1), p.words[0])
+// rehash derives the hash from the words. Where the place of a node makes no difference, all are place 1: then the sum
+// over all nodes is the same in whatever places they stand. What is not of one node is place 0.
+func (p *packed) rehash(place int) {
+	h := mix(0x9e3779b97f4a7c15*uint64(place), p.words[0])
 	p.hash = mix(h, p.words[1])
 }
-
-func hashRest(p [restWords]uint64) uint64 { return mix(mix(0, p[0]), p[1]) }

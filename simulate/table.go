@@ -57,6 +57,8 @@ func (t *table) grow() {
 
 // touch brings the places of hs into the caches of the processor, all at once, which is quicker than waiting for each
 // in turn. It returns something, so that the compiler does not leave it out.
+//
+//go:noinline
 func (t *table) touch(hs []uint64) (sum uint64) {
 	if len(t.places) == 0 {
 		return 0
