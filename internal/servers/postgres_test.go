@@ -1,0 +1,43 @@
+//go:build linux
+
+package servers
+
+import (
+	"path/filepath"
+	"testing"
+)
+
+func TestPostgresIsStartedKilledAndComesBack(t *testing.T) {
+	s := Test(t, Postgres("max_connections = 20"))
+	pooler := Test(t, PgBouncer(s.Addr()))
+	through := Instance{Ports: pooler.Ports}
+	for what, i := range map[string]Instance{"the server": s.Instance, "the pooler": through} {
+		if err := postgresReady(t.Context(), i); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	pids := tree(s.Pid())
+	if len(pids) < 3 {
+		t.Errorf("processes %v; the server has some of its own", pids)
+	}
+	s.Kill()
+	eventually(t, "all its processes are gone", func() bool {
+		alive := 0
+		for _, pid := range pids {
+			if st := state(pid); st != "" && st != "Z" && st != "X" {
+				alive++
+			}
+		}
+		return alive == 0
+	})
+	if err := postgresReady(t.Context(), s.Instance); err == nil {
+		t.Error("it answers after a kill")
+	}
+	if err := s.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the pooler reaches it again", func() bool { return postgresReady(t.Context(), through) == nil })
+	if found, _ := filepath.Glob(filepath.Join(s.Dir, "PG_VERSION")); len(found) != 1 {
+		t.Errorf("no data in %s", s.Dir)
+	}
+}
