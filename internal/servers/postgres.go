@@ -63,7 +63,8 @@ func appendTo(name, text string) error {
 	return errors.Join(err, f.Close())
 }
 
-// postgresReady asks for a connection as its clients do: a server that still starts, or recovers, answers with an error.
+// postgresReady asks for a connection as its clients do: a server that still starts, or recovers, answers with an
+// error.
 func postgresReady(ctx context.Context, i Instance) error {
 	c, err := new(net.Dialer).DialContext(ctx, "tcp", i.Addr())
 	if err != nil {

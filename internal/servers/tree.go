@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
+	"time"
 )
 
 // signalTree signals a process and all that descend from it. Parents come before their children, so that a stopped
@@ -33,13 +35,26 @@ func signalTree(root int, sig syscall.Signal) error {
 	}
 }
 
-// killTree kills a process and all that descend from it. All are stopped first: one that outlives its parent belongs to
-// somebody else then, and would not be found.
+// killTree kills a process and all that descend from it, and returns when none of them runs. All are stopped first: one
+// that outlives its parent belongs to somebody else then, and would not be found. What a dead process had, such as
+// shared memory and ports, is free again only when it is gone.
 func killTree(root int) {
 	_ = signalTree(root, syscall.SIGSTOP)
-	for _, pid := range tree(root) {
+	pids := tree(root)
+	for _, pid := range pids {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
+	for end := time.Now().Add(10 * time.Second); slices.ContainsFunc(pids, runs) && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// runs reports whether a process is there and not just waiting to be waited for.
+func runs(pid int) bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	end := bytes.LastIndexByte(text, ')')
+	return err == nil && end >= 0 && !bytes.HasPrefix(text[end+1:], []byte(" Z")) &&
+		!bytes.HasPrefix(text[end+1:], []byte(" X"))
 }
 
 // tree returns root and its descendants, parents first.

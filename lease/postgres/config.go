@@ -93,7 +93,10 @@ func New(c Config) (*Manager, error) {
 		return nil, lease.Permanent(err)
 	}
 	m := &Manager{db: c.DB, table: t, sql: statementsFor(t)}
-	m.hub = hub{m: m, listen: c.Listen, poll: cmp.Or(c.Poll, defaultPoll), log: c.Logger}
+	m.hub = hub{
+		m: m, listen: c.Listen, poll: cmp.Or(c.Poll, defaultPoll), log: c.Logger,
+		echoEvery: defaultEcho, echoTimeout: defaultEchoTimeout,
+	}
 	if m.hub.log == nil {
 		m.hub.log = slog.New(slog.DiscardHandler)
 	}

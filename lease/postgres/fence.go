@@ -10,9 +10,9 @@ import (
 	"github.com/go-tenure/tenure/lease"
 )
 
-// Fence makes tx fail unless l is still held, under its very term, and keeps it so until tx has ended: nobody is granted
-// the key before tx is committed or rolled back, so what tx writes stands before whatever the next leader does. The
-// leader's own renewals go on meanwhile. The table of leases must be in the database that tx writes to.
+// Fence makes tx fail unless l is still held, under its very term, and keeps it so until tx has ended: nobody is
+// granted the key before tx is committed or rolled back, so what tx writes stands before whatever the next leader does.
+// The leader's own renewals go on meanwhile. The table of leases must be in the database that tx writes to.
 //
 // If the lease is not held, Fence returns a *[lease.LostError], and the server has aborted tx: it can only be rolled
 // back, and Commit fails, even if the error is not looked at. (Unless Fence is called inside a savepoint that is rolled
@@ -22,9 +22,10 @@ import (
 // but keeps successors waiting for as long as tx is open; if the host of tx dies, until the server notices: set
 // idle_in_transaction_session_timeout for such a role.
 //
-// At READ COMMITTED, which is the default, a lease that has run out is not held, taken by another or not. At REPEATABLE
-// READ and SERIALIZABLE the snapshot of tx hides renewals, so running out is not looked at; if the lease was taken since
-// the snapshot, the error is a serialization failure (SQLSTATE 40001), and a new transaction gets the LostError.
+// At READ COMMITTED, which is the default, a lease that has run out is not held, taken by another or not. At
+// REPEATABLE READ and SERIALIZABLE the snapshot of tx hides renewals, so running out is not looked at; if the lease was
+// taken since the snapshot, the error is a serialization failure (SQLSTATE 40001), and a new transaction gets the
+// LostError.
 func (m *Manager) Fence(ctx context.Context, tx *sql.Tx, l lease.Lease) error {
 	return m.fenced(ctx, l, tx.QueryRowContext(ctx, m.sql.fence, fenceArgs(l)...))
 }

@@ -15,9 +15,9 @@ import (
 const (
 	// connectTimeout bounds the making of a connection.
 	connectTimeout = 10 * time.Second
-	// echoEvery is how often the way of a notification is tried out, echoTimeout how long one may take.
-	echoEvery   = 10 * time.Second
-	echoTimeout = 5 * time.Second
+	// defaultEcho is how often the way of a notification is tried out, defaultEchoTimeout how long one may take.
+	defaultEcho        = 10 * time.Second
+	defaultEchoTimeout = 5 * time.Second
 	// A lost connection is replaced after firstPause, then after twice as long, up to lastPause.
 	firstPause = 100 * time.Millisecond
 	lastPause  = 30 * time.Second
@@ -80,14 +80,14 @@ func (h *hub) session(ctx context.Context, l *loop, works func()) error {
 			if err := h.notify(ctx, echo); err != nil {
 				return err
 			}
-			asked, due = true, time.Now().Add(echoTimeout)
+			asked, due = true, time.Now().Add(h.echoTimeout)
 		}
 		wait, cancel := context.WithDeadline(ctx, due)
 		n, err := conn.WaitForNotification(wait)
 		cancel()
 		switch {
 		case n != nil && n.Channel == echo:
-			asked, due = false, time.Now().Add(echoEvery)
+			asked, due = false, time.Now().Add(h.echoEvery)
 			if !l.prompt.Swap(true) {
 				works()
 			}
@@ -125,7 +125,7 @@ func (h *hub) subscribe(ctx context.Context, conn *pgx.Conn, channels ...string)
 // notify sends a notification on the way that those of others take: through the database, not through the connection
 // that listens.
 func (h *hub) notify(ctx context.Context, channel string) error {
-	ctx, cancel := context.WithTimeout(ctx, echoTimeout)
+	ctx, cancel := context.WithTimeout(ctx, h.echoTimeout)
 	defer cancel()
 	_, err := h.m.db.ExecContext(ctx, "SELECT pg_notify($1::text, '')", channel)
 	return err

@@ -33,6 +33,8 @@ type hub struct {
 	poll   time.Duration
 	log    *slog.Logger
 
+	echoEvery, echoTimeout time.Duration
+
 	mu   sync.Mutex
 	keys map[string]*subject
 	loop *loop // nil unless something is watched

@@ -1,0 +1,144 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-tenure/tenure/internal/servers"
+	"github.com/go-tenure/tenure/lease"
+)
+
+// The role commits asynchronously, and the server writes what is so committed after ten seconds at the earliest. It is
+// killed at once: what it had confirmed otherwise is gone, the lease is not.
+func TestAGrantSurvivesACrashThoughTheRoleCommitsAsynchronously(t *testing.T) {
+	s := servers.Test(t, servers.Postgres("fsync = on", "wal_writer_delay = 10s", "autovacuum = off"))
+	admin := open(t, address(s.Addr(), "postgres"))
+	must(t, admin, "CREATE ROLE lazy LOGIN SUPERUSER", "ALTER ROLE lazy SET synchronous_commit = off",
+		"CREATE TABLE control (n int)", "CHECKPOINT")
+	db := open(t, address(s.Addr(), "lazy"))
+	if err := Migrate(t.Context(), db, ""); err != nil {
+		t.Fatal(err)
+	}
+	m := manager(t, Config{DB: db})
+	for round, write := range []func(lease.Lease) error{
+		func(lease.Lease) error { return nil },
+		func(l lease.Lease) error { return m.Renew(t.Context(), l, 2*time.Hour) },
+	} {
+		must(t, admin, "CHECKPOINT")
+		l := acquired(t, m, "k", holder("a"), time.Hour)
+		if err := write(l); err != nil {
+			t.Fatal(err)
+		}
+		must(t, db, "INSERT INTO control VALUES (1)") // after the lease, whose commit takes all before it along
+		s.Kill()
+		if err := s.Restart(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var r lease.Record
+		var err error
+		eventually(t, "an answer", func() bool { // on new connections; the old ones broke
+			r, err = m.Read(t.Context(), "k")
+			return err == nil && admin.PingContext(t.Context()) == nil
+		})
+		if err != nil || r.Lease != l || (r.Remaining > time.Hour) != (round == 1) {
+			t.Errorf("round %d: after the crash the record is %+v, %v; want %+v", round, r, err, l)
+		}
+		var n int
+		if err := admin.QueryRowContext(t.Context(), "SELECT count(*) FROM control").Scan(&n); err != nil || n != 0 {
+			t.Errorf("round %d: %d control rows are left, %v; nothing was shown", round, n, err)
+		}
+		if err := m.Release(t.Context(), l); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// The role does not wait for standbys, the lease does: there is none, so it waits in vain.
+func TestAGrantWaitsForTheStandbysThoughTheRoleDoesNot(t *testing.T) {
+	s := servers.Test(t, servers.Postgres())
+	admin := open(t, address(s.Addr(), "postgres"))
+	must(t, admin, "CREATE ROLE hasty LOGIN SUPERUSER", "ALTER ROLE hasty SET synchronous_commit = local",
+		"CREATE TABLE control (n int)")
+	if err := Migrate(t.Context(), admin, ""); err != nil {
+		t.Fatal(err)
+	}
+	must(t, admin, "ALTER SYSTEM SET synchronous_standby_names = 'absent'", "SELECT pg_reload_conf()")
+	db := open(t, address(s.Addr(), "hasty"))
+	m := manager(t, Config{DB: db})
+	eventually(t, "the setting holds", func() bool {
+		var names string
+		err := db.QueryRowContext(t.Context(), "SELECT current_setting('synchronous_standby_names')").Scan(&names)
+		return err == nil && names == "absent"
+	})
+	must(t, db, "INSERT INTO control VALUES (1)")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() {
+		_, err := m.Acquire(ctx, "k", holder("a"), time.Hour)
+		done <- err
+	}()
+	eventually(t, "the acquire waits for a standby", func() bool {
+		var n int
+		err := db.QueryRowContext(t.Context(),
+			"SELECT count(*) FROM pg_stat_activity WHERE usename = 'hasty' AND wait_event = 'SyncRep'").Scan(&n)
+		return err == nil && n == 1
+	})
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) || isPermanent(err) {
+		t.Errorf("%v; want an unknown outcome", err)
+	}
+}
+
+// A session keeps its own setting: nothing of a statement of ours is left behind in it.
+func TestStatementsLeaveTheSessionAsItWas(t *testing.T) {
+	must(t, super(t), "CREATE ROLE asis LOGIN SUPERUSER", "ALTER ROLE asis SET synchronous_commit = off",
+		"ALTER ROLE asis SET lock_timeout = '7s'")
+	db := open(t, address(server.Addr(), "asis"))
+	db.SetMaxOpenConns(1)
+	m := manager(t, Config{DB: db, Table: fresh(t, db)})
+	l := acquired(t, m, "k", holder("a"), time.Hour)
+	if err := m.Renew(t.Context(), l, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	var commit, patience string
+	err := db.QueryRowContext(t.Context(),
+		"SELECT current_setting('synchronous_commit'), current_setting('lock_timeout')").Scan(&commit, &patience)
+	if err != nil || commit != "off" || patience != "7s" {
+		t.Errorf("%s, %s, %v", commit, patience, err)
+	}
+}
+
+func TestTermsRiseThoughTheStoreForgetsSome(t *testing.T) {
+	db := super(t)
+	table := fresh(t, db)
+	m := manager(t, Config{DB: db, Table: table})
+	l := acquired(t, m, "k", holder("a"), time.Hour)
+	for what, statement := range map[string]string{
+		"a backup was restored, or a standby lacked the newest": "UPDATE " + table + " SET term = term - 1000000",
+		"the row was deleted":       "DELETE FROM " + table,
+		"the table was made afresh": "DROP TABLE " + table,
+	} {
+		must(t, db, statement)
+		if strings.HasPrefix(statement, "DROP") {
+			schema, err := Schema(table)
+			if err != nil {
+				t.Fatal(err)
+			}
+			must(t, db, schema)
+		}
+		if err := m.Renew(t.Context(), l, time.Hour); !errors.Is(err, lease.ErrLost) {
+			t.Errorf("%s: Renew = %v", what, err)
+		}
+		next := l
+		next.Holder = l.Holder // the row may still name it as its holder
+		next = acquired(t, m, "k", next.Holder, time.Hour)
+		if next.Term <= l.Term {
+			t.Errorf("%s: term %d after %d", what, next.Term, l.Term)
+		}
+		l = next
+	}
+}
