@@ -17,6 +17,7 @@ type Resource struct {
 	name     string
 	fenced   bool
 	greatest lease.Term
+	value    string // the last one accepted
 	writes   []Write
 }
 
@@ -29,7 +30,7 @@ type Write struct {
 	Refused bool // by the fence
 }
 
-// StaleError is how a fenced store refuses a write.
+// StaleError is how a fenced store refuses a write or a read: somebody leads under a greater term. Whoever gets it stops.
 type StaleError struct {
 	Resource string
 	Term     lease.Term // of the write
@@ -38,7 +39,7 @@ type StaleError struct {
 
 // Error names the store and the two terms.
 func (e *StaleError) Error() string {
-	return fmt.Sprintf("simulate: %s refuses a write under term %d; it has seen term %d", e.Resource, e.Term, e.Greatest)
+	return fmt.Sprintf("simulate: %s refuses term %d; it has seen term %d", e.Resource, e.Term, e.Greatest)
 }
 
 // Writer writes to a Resource in the name of one tenure.
@@ -64,17 +65,38 @@ type write struct {
 	p     *process
 	term  lease.Term
 	value string
+	reads bool // value is the answer
 	err   error
 	done  chan error // capacity 1
 }
 
 // Write sends value and waits for the answer: nil, or a *[StaleError]. If ctx ends first, its cause is returned, and
-// the write may still reach the store. A process that stands still sends when it goes on.
+// the write may still reach the store; if it has ended before, nothing is sent. A process that stands still sends when
+// it goes on.
 func (k *Writer) Write(ctx context.Context, value string) error {
+	return k.ask(ctx, &write{value: value})
+}
+
+// Read returns the value that was written last, empty if none was. A fenced store takes note of the term as it does
+// when it is written to: or else a stale write could come after the read of a newer leader, who would not know of it.
+// Errors are as with Write.
+func (k *Writer) Read(ctx context.Context) (string, error) {
+	a := &write{reads: true}
+	if err := k.ask(ctx, a); err != nil {
+		return "", err
+	}
+	return a.value, nil
+}
+
+// ask sends a and waits for the answer.
+func (k *Writer) ask(ctx context.Context, a *write) error {
 	if k.p == nil {
 		return errDied
 	}
-	a := &write{r: k.r, p: k.p, term: k.t.Term(), value: value, done: make(chan error, 1)}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	a.r, a.p, a.term, a.done = k.r, k.p, k.t.Term(), make(chan error, 1)
 	w := k.r.w
 	w.mu.Lock()
 	if k.p.isGone() {
@@ -101,7 +123,7 @@ func (w *World) processOf(t *actor.Tenure) *process {
 	return w.holders[t.Lease().Holder]
 }
 
-// land is a write that has reached its resource.
+// land is a write, or the wish to read, that has reached its resource.
 func (w *World) land(it item) {
 	k, s := w.writes[it.call], &w.world
 	w.mu.Lock()
@@ -109,17 +131,24 @@ func (w *World) land(it item) {
 	r := k.r
 	refused := r.fenced && k.term < r.greatest
 	r.greatest = max(r.greatest, k.term)
-	r.writes = append(r.writes, Write{time.Duration(s.now), int(it.node), k.term, k.value, refused})
-	w.note(uint64(s.now), uint64(it.node), uint64(k.term))
-	w.noteText(r.name)
-	w.noteText(k.value)
 	kind := Wrote
 	if refused {
 		kind = Barred
-		w.note(1)
 		k.err = &StaleError{r.name, k.term, r.greatest}
 	}
-	s.log(Entry{Node: int8(it.node), Kind: kind, Term: k.term})
+	w.note(uint64(s.now), uint64(it.node), uint64(k.term), uint64(kind))
+	w.noteText(r.name)
+	switch {
+	case k.reads && !refused:
+		k.value = r.value
+	case !k.reads:
+		w.noteText(k.value)
+		r.writes = append(r.writes, Write{time.Duration(s.now), int(it.node), k.term, k.value, refused})
+		s.log(Entry{Node: int8(it.node), Kind: kind, Term: k.term})
+		if !refused {
+			r.value = k.value
+		}
+	}
 	it.do, it.at, it.late = echoes, s.now+w.passage(it.node), false
 	s.push(it)
 }
