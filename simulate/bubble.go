@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -108,8 +109,8 @@ func inBubble(t *testing.T, sc Scenario, script *Scenario, declare func(w *World
 }
 
 // World is what a bubble simulates. The methods that declare (Lead, FencedStore, UnfencedStore, FencedSet, GuardedSet,
-// Watch, At, Plan, Do, HealAt, Until, RestartAfter, Expect, ExpectViolation) are for the function given to [Bubble];
-// the others may be called from anywhere in the bubble.
+// Watch, Mocks, At, Plan, Do, HealAt, Until, RestartAfter, Expect, ExpectViolation) are for the function given to
+// [Bubble]; the others may be called from anywhere in the bubble.
 type World struct {
 	scenario Scenario
 	key      string
@@ -119,6 +120,7 @@ type World struct {
 	wrong    []error  // in what was declared
 	foreseen []string // rules that are to be violated
 	planned  bool
+	mocks    bool
 	restart  time.Duration // after a panic; negative: a panic is a violation
 	script   *Scenario     // to play instead of what is declared
 
@@ -143,7 +145,8 @@ type World struct {
 	meddles  bool             // there are faults of the work
 	void     map[request]bool // requests that were never made
 	numbers  uint64
-	still    int // items since time last moved
+	instant  atomic.Int64 // the true time, on Mocks
+	still    int          // items since time last moved
 	sent     [MaxNodes]uint64
 	awaited  [MaxNodes]pending // before the item that is happening
 
@@ -259,7 +262,9 @@ func (w *World) Clock() clock.Clock { return w.clock }
 // ClockOf returns the clock of the process that t leads on, with its drift; a pause of the process holds its timers.
 // Reset of its timers has no effect; Tick and Ticker are those of package time in the bubble and held by nothing.
 func (w *World) ClockOf(t *actor.Tenure) clock.Clock {
-	if p := w.processOf(t); p != nil {
+	if p := w.processOf(t); p != nil && w.mocks {
+		return mockClock{p.mock, w}
+	} else if p != nil {
 		return p.workClock
 	}
 	return w.clock
@@ -285,7 +290,12 @@ func (w *World) Leader() int {
 }
 
 // Now returns the true time since the beginning.
-func (w *World) Now() time.Duration { return w.real.Since(w.start) }
+func (w *World) Now() time.Duration {
+	if w.mocks {
+		return time.Duration(w.instant.Load())
+	}
+	return w.real.Since(w.start)
+}
 
 // Trace returns what has happened so far. Call it from Do and from an Expectation only.
 func (w *World) Trace() *Trace { return w.trace }
@@ -321,6 +331,10 @@ func (w *World) complete() []error {
 		if err := playable(f); err != nil && w.script != nil {
 			faults = append(faults, fmt.Errorf("simulate: %q: %w", f, err))
 		}
+		if w.mocks && !onMocks(f) {
+			faults = append(faults, fmt.Errorf("simulate: %q cannot be played on Mocks, which show the true time; "+
+				"leave out the fault or World.Mocks", f))
+		}
 	}
 	for _, k := range w.tasks {
 		if k.at > w.scenario.End && w.script == nil {
@@ -329,7 +343,7 @@ func (w *World) complete() []error {
 	}
 	if w.planned && len(faults) == 0 {
 		plan := Plan(w.scenario, w.scenario.Seed)
-		unplayable := func(f Fault) bool { return playable(f) != nil }
+		unplayable := func(f Fault) bool { return playable(f) != nil || w.mocks && !onMocks(f) }
 		w.scenario.Faults = append(w.scenario.Faults, slices.DeleteFunc(plan.Faults, unplayable)...)
 		w.scenario.Watch = w.scenario.Watch || plan.Watch
 	}
@@ -343,6 +357,11 @@ func (w *World) play() {
 	w.meddles = slices.ContainsFunc(w.scenario.Faults, ofWork)
 	w.world.start(w.scenario)
 	w.world.ownWork = true
+	if w.mocks {
+		for i := range w.world.nodes {
+			w.world.nodes[i].rate = 0
+		}
+	}
 	for i, k := range w.tasks {
 		w.world.push(item{at: int64(k.at), do: doTask, call: uint64(i)})
 	}

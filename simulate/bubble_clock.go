@@ -121,17 +121,21 @@ func (c *nodeClock) Sleep(d time.Duration) { <-c.After(d) }
 
 // WithDeadline returns a context that ends at t.
 func (c *nodeClock) WithDeadline(parent context.Context, t time.Time) (context.Context, context.CancelFunc) {
+	return withDeadline(c, parent, t)
+}
+
+// WithTimeout returns a context that ends when d has passed.
+func (c *nodeClock) WithTimeout(parent context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	return withDeadline(c, parent, c.Now().Add(d))
+}
+
+func withDeadline(c clock.Clock, parent context.Context, t time.Time) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(parent)
 	stop := c.AfterFunc(c.Until(t), func() { cancel(context.DeadlineExceeded) })
 	return timedContext{ctx, t}, func() {
 		stop.Stop()
 		cancel(nil)
 	}
-}
-
-// WithTimeout returns a context that ends when d has passed.
-func (c *nodeClock) WithTimeout(parent context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	return c.WithDeadline(parent, c.Now().Add(d))
 }
 
 // timedContext tells an end by the clock from others.

@@ -23,6 +23,7 @@ const (
 	giveUp                     // a client that hangs returns from call number call
 	signals                    // signal number call is given
 	panics                     // the work has panicked
+	rings                      // a Mock has something to do, and again after left
 )
 
 // inbox is what goroutines have asked of the driver since it last looked.
@@ -32,6 +33,7 @@ type inbox struct {
 	returns []*process
 	signals []*signal
 	panics  []*panicked
+	rings   []ring
 }
 
 // knock tells the driver that something is in the inbox.
@@ -87,8 +89,13 @@ func (w *World) rest() {
 	}
 }
 
-// sleep lets time pass until at, or until somebody knocks.
+// sleep lets time pass until at, or until somebody knocks. On Mocks time is what the driver says.
 func (w *World) sleep(at int64) {
+	if w.mocks && at > w.world.now {
+		w.world.now, w.world.still, w.still = at, 0, 0
+		w.instant.Store(at)
+		return
+	}
 	if d := time.Duration(at - w.world.now); d > 0 {
 		w.alarm.Reset(d)
 		select {
@@ -122,6 +129,7 @@ func (w *World) collect() {
 		w.schedule(t)
 	}
 	w.collectWork(in)
+	w.collectRings(in.rings)
 	slices.SortStableFunc(in.writes, func(a, b *write) int {
 		return cmp.Or(int(a.p.number)-int(b.p.number), cmp.Compare(a.r.name, b.r.name),
 			cmp.Compare(a.term, b.term), cmp.Compare(a.value, b.value))
@@ -145,7 +153,15 @@ func (w *World) schedule(t *timer) {
 // happen makes it happen to the machines of the simulation and to the nodes alike.
 func (w *World) happen(it item) {
 	s := &w.world
+	if w.mocks {
+		w.setMocks()
+	}
 	switch it.do {
+	case rings:
+		if it.left > 0 {
+			it.at = s.now + it.left
+			s.push(it)
+		}
 	case doTask:
 		w.guarded(w.tasks[it.call].do)
 	case begin, finish:
@@ -286,6 +302,10 @@ func (w *World) tick(i uint8) {
 		s.step(i, fsm.Input{Kind: fsm.Tick})
 	}
 	p := w.procs[i]
+	if w.mocks {
+		p.setMock()
+		return
+	}
 	c := p.actorClock
 	waiting := c.timers[:0]
 	for _, t := range c.timers {

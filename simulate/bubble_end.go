@@ -17,6 +17,9 @@ func (w *World) finish() {
 	}
 	limit := w.world.now + int64(patience)
 	for {
+		if w.mocks {
+			w.setMocks()
+		}
 		w.rest()
 		left := w.left()
 		if left == nil {
@@ -38,6 +41,9 @@ func (w *World) finish() {
 		if t := w.timers[it.call]; it.do == fire && t != nil && t.generation == it.term {
 			delete(w.timers, it.call)
 			t.fire()
+		} else if it.do == rings && it.left > 0 {
+			it.at = w.world.now + it.left
+			w.world.push(it)
 		}
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/benbjohnson/clock"
+
 	"github.com/go-tenure/tenure/actor"
 	"github.com/go-tenure/tenure/events"
 	"github.com/go-tenure/tenure/fsm"
@@ -24,6 +26,7 @@ type process struct {
 	gone       chan struct{} // closed when the process has died: nothing reaches it any more, nor it anything
 	actorClock *nodeClock
 	workClock  *nodeClock
+	mock       *clock.Mock // its clock instead, if it runs on one
 	meddling   meddling
 
 	// guarded by World.mu
@@ -51,13 +54,18 @@ func (w *World) boot(i int) {
 		w: w, number: uint8(i), inc: n.inc, ended: make(chan struct{}), gone: make(chan struct{}),
 	}
 	p.actorClock, p.workClock = newNodeClock(w, p, true), newNodeClock(w, p, false)
+	var c clock.Clock = p.actorClock
+	if w.mocks {
+		p.mock = w.newMock()
+		c = p.mock
+	}
 	var store lease.Manager = door{p}
 	if w.scenario.Watch {
 		store = glass{door{p}}
 	}
 	want := draw(w.scenario.Seed, uint64(i), uint64(n.inc), forMachine)
 	node, err := actor.New(actor.Config{
-		Name: fmt.Sprintf("n%d", i), Manager: store, Clock: p.actorClock, Seed: seedFor(want, w.key),
+		Name: fmt.Sprintf("n%d", i), Manager: store, Clock: c, Seed: seedFor(want, w.key),
 		Hooks: actor.Hooks{Moved: p.moved},
 	})
 	if err == nil {

@@ -30,7 +30,8 @@ type Write struct {
 	Refused bool // by the fence
 }
 
-// StaleError is how a fenced store refuses a write or a read: somebody leads under a greater term. Whoever gets it stops.
+// StaleError is how a fenced store refuses a write or a read: somebody leads under a greater term. Whoever gets it is
+// to stop.
 type StaleError struct {
 	Resource string
 	Term     lease.Term // of the write
