@@ -25,9 +25,8 @@ func OneWriter(r *Resource) Expectation {
 				continue
 			}
 			if k.Term < last.Term {
-				return unmetAt("OneWriter", k.At,
-					"%s: at %v n%d wrote %q under term %d after n%d had written %q under term %d at %v",
-					r.name, k.At, k.Node, k.Value, k.Term, last.Node, last.Value, last.Term, last.At)
+				return unmetAt("OneWriter", k.At, "%s: n%d writes under term %d; n%d had under term %d at %v",
+					r.name, k.Node, k.Term, last.Node, last.Term, last.At.Round(time.Millisecond))
 			}
 			if n, known := writers[uint64(k.Term)]; known && n != k.Node {
 				return unmetAt("OneWriter", k.At, "%s: n%d and n%d both wrote under term %d", r.name, n, k.Node, k.Term)
@@ -58,7 +57,8 @@ func FailoverWithin(d time.Duration) Expectation {
 			}
 			if idle && !waits && at-since > d {
 				wrong = append(wrong, unmetAt("FailoverWithin", since+d,
-					"nobody led from %v to %v, for %v; expected at most %v", since, at, at-since, d))
+					"nobody led from %v to %v, for %v; expected at most %v", since.Round(time.Millisecond),
+					at.Round(time.Millisecond), (at-since).Round(time.Millisecond), d))
 			}
 			if waits && !idle {
 				since = at
@@ -107,7 +107,8 @@ func Drained(d time.Duration) Expectation {
 		over := func(i int, at time.Duration, how string) {
 			if took := at - told[i] - stood[i]; working[i] && took > d {
 				wrong = append(wrong, unmetAt("Drained", at,
-					"n%d: work was told to stop at %v and %s %v later; expected at most %v", i, told[i], how, took, d))
+					"n%d: work was told to stop at %v and %s %v later; expected at most %v", i,
+					told[i].Round(time.Millisecond), how, took.Round(time.Millisecond), d))
 			}
 			runs[i], working[i] = false, false
 		}

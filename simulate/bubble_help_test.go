@@ -42,3 +42,6 @@ func idle(w *World) {
 		return nil
 	})
 }
+
+// InTest is inTest for the examples.
+var InTest = inTest

@@ -28,6 +28,7 @@ type process struct {
 	workClock  *nodeClock
 	mock       *clock.Mock // its clock instead, if it runs on one
 	meddling   meddling
+	told       func(events.Transition) // the user's hook
 
 	// guarded by World.mu
 	calls   []*call             // under way
@@ -64,13 +65,20 @@ func (w *World) boot(i int) {
 		store = glass{door{p}}
 	}
 	want := draw(w.scenario.Seed, uint64(i), uint64(n.inc), forMachine)
-	node, err := actor.New(actor.Config{
-		Name: fmt.Sprintf("n%d", i), Manager: store, Clock: c, Seed: seedFor(want, w.key),
-		Hooks: actor.Hooks{Moved: p.moved},
-	})
+	var config actor.Config
+	var election actor.Election
+	if w.configure != nil {
+		w.configure(i, &config, &election)
+	}
+	p.told = config.Hooks.Moved
+	config.Name, config.Manager, config.Clock, config.Seed = fmt.Sprintf("n%d", i), store, c, seedFor(want, w.key)
+	config.Hooks.Moved = p.moved
+	election.Key, election.Timing, election.Lead = w.key, w.scenario.Timing, p.lead
+	election.TTL, election.TTLFunc, election.Paused = 0, nil, false
+	node, err := actor.New(config)
 	if err == nil {
 		p.node = node
-		p.campaign, err = node.Campaign(actor.Election{Key: w.key, Timing: w.scenario.Timing, Lead: p.lead})
+		p.campaign, err = node.Campaign(election)
 	}
 	if err != nil {
 		w.disagree("n%d does not start: %v", i, err)
@@ -135,9 +143,13 @@ func (p *process) isGone() bool {
 // moved is told of each event by the node.
 func (p *process) moved(t events.Transition) {
 	p.w.mu.Lock()
-	defer p.w.mu.Unlock()
-	if !p.isGone() {
+	gone := p.isGone()
+	if !gone {
 		p.events = append(p.events, t)
+	}
+	p.w.mu.Unlock()
+	if !gone && p.told != nil {
+		p.told(t)
 	}
 }
 

@@ -201,7 +201,7 @@ func TestOutsideOfThePromiseTheFenceHoldsAndNothingElseDoes(t *testing.T) {
 	if !slices.ContainsFunc(w.trace.Entries, func(e Entry) bool { return e.Kind == Violated }) {
 		t.Error("two leaders were not seen, so that this showed nothing")
 	}
-	if w = play(false); len(w.failures) != 1 || !strings.Contains(w.failures[0].Error(), "ledger: at ") {
+	if w = play(false); len(w.failures) != 1 || !strings.Contains(w.failures[0].Error(), "ledger: n") {
 		t.Errorf("without a fence: %v", w.failures)
 	}
 }

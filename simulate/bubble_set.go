@@ -92,7 +92,8 @@ func NothingLost(s *Set) Expectation {
 			if there && !has {
 				return unmetAt("NothingLost", k.At, "%s: n%d wrote under term %d without %q, which n%d had added at %v under "+
 					"term %d; %d of %d elements are lost in the end",
-					s.r.name, k.Node, k.Term, first.Value, first.Node, first.At, first.Term, len(lost), len(s.Added()))
+					s.r.name, k.Node, k.Term, first.Value, first.Node, first.At.Round(time.Millisecond), first.Term,
+					len(lost), len(s.Added()))
 			}
 			there = has
 		}

@@ -187,7 +187,7 @@ func TestAStaleWriteIsRefusedByTheFenceAndLostWithoutOne(t *testing.T) {
 		t.Error("no stale write reached the fence, so that it showed nothing")
 	}
 	refused, w = play(false)
-	if refused != 0 || len(w.failures) != 1 || !strings.Contains(w.failures[0].Error(), "under term 1 after n") {
+	if refused != 0 || len(w.failures) != 1 || !strings.Contains(w.failures[0].Error(), "writes under term 1; n") {
 		t.Errorf("without a fence %d writes were refused; failures: %v", refused, w.failures)
 	}
 }
