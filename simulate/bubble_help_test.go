@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"context"
+	"flag"
 	"os"
 	"testing"
 
@@ -9,7 +10,7 @@ import (
 )
 
 // inTest calls f with a T that is none of the running test's: where there is none, or where f is to fail. It returns
-// whether f passed and what the test said.
+// whether f passed and what the test said. What -run, -skip, -count and -v ask for is for others.
 func inTest(name string, f func(t *testing.T)) (ok bool, said string) {
 	file, err := os.CreateTemp("", "said")
 	if err != nil {
@@ -18,14 +19,19 @@ func inTest(name string, f func(t *testing.T)) (ok bool, said string) {
 	defer func() { _ = os.Remove(file.Name()) }()
 	out := os.Stdout
 	os.Stdout = file
-	done := false
-	all := func(string, string) (bool, error) { return true, nil }
-	ok = testing.RunTests(all, []testing.InternalTest{{Name: name, F: func(t *testing.T) {
-		if !done { // -count asks for more
-			done = true
-			f(t)
+	asked := map[string]string{"test.run": "", "test.skip": "", "test.count": "1", "test.v": "false"}
+	swap := func() {
+		for name, value := range asked {
+			asked[name] = flag.Lookup(name).Value.String()
+			if err := flag.Set(name, value); err != nil {
+				panic(err)
+			}
 		}
-	}}})
+	}
+	swap()
+	all := func(string, string) (bool, error) { return true, nil }
+	ok = testing.RunTests(all, []testing.InternalTest{{Name: name, F: f}})
+	swap()
 	os.Stdout = out
 	_ = file.Close()
 	text, err := os.ReadFile(file.Name())
