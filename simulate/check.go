@@ -45,6 +45,7 @@ type checker struct {
 	failover  int64  // from then until somebody leads; -1: not known
 	nodes     [MaxNodes]witness
 	winner    winner
+	stays     lasting // faults of the store that are in force
 	seen      Coverage
 }
 
@@ -129,7 +130,12 @@ func (c *checker) stepped(w *world, i uint8, was *fsm.Machine, in fsm.Input, cal
 			c.fail(w, "R8", "n%d releases term %d while its work runs", i, call.Term)
 		}
 	}
-	c.seen.step(from, in.Kind)
+	if matters(&in, was) {
+		c.seen.stepped(from, in.Kind, c.active(i, was))
+	}
+	if to == fsm.Follower && from != fsm.Follower {
+		c.nodes[i].hit = 0
+	}
 	c.witness(w, i, was, &in, &call)
 }
 
@@ -271,8 +277,6 @@ func (c *checker) broken(w *world) {
 		w.nodes[i].work.tainted = true
 	}
 }
-
-func (c *checker) met(k FaultKind) { c.seen.faults |= 1 << k }
 
 // end checks what can only be told when the schedule is over.
 func (c *checker) end(w *world) {

@@ -4,26 +4,16 @@ import (
 	"github.com/go-tenure/tenure/fsm"
 )
 
-// Coverage is what a campaign of schedules has met, as sets of bits.
+// Coverage is what a campaign of schedules, or an exploration, has met, as sets of bits.
 type Coverage struct {
-	moves  [4]uint32 // by state, a bit for each reason of a move out of it
-	inputs [4]uint32 // by state, a bit for each kind of input
-	faults uint64    // a bit for each kind of fault that took effect
-	duties uint32    // a bit for each duty that was met
+	moves  [4]uint32               // by state, a bit for each reason of a move out of it
+	cells  [4][inputKinds]faultSet // by state and kind of input, the faults that were active then
+	after  [faultKinds]faultSet    // by fault, those that struck while it was active
+	faults faultSet                // those that took effect
+	duties uint32                  // a bit for each duty that was met
 }
 
 func (v *Coverage) move(from fsm.State, r fsm.Reason) { v.moves[from] |= 1 << r }
-func (v *Coverage) step(s fsm.State, k fsm.Kind)      { v.inputs[s] |= 1 << k }
-
-// add takes in what another has met.
-func (v *Coverage) add(o *Coverage) {
-	for from := range v.moves {
-		v.moves[from] |= o.moves[from]
-		v.inputs[from] |= o.inputs[from]
-	}
-	v.faults |= o.faults
-	v.duties |= o.duties
-}
 
 // Moves returns the moves that were made, in the order of fsm.Moves.
 func (v *Coverage) Moves() []fsm.Move {
@@ -40,7 +30,7 @@ func (v *Coverage) Moves() []fsm.Move {
 func (v *Coverage) Faults() []FaultKind {
 	var met []FaultKind
 	for k := FaultKind(1); int(k) < faultKinds; k++ {
-		if v.faults&(1<<k) != 0 {
+		if v.faults.has(k) {
 			met = append(met, k)
 		}
 	}

@@ -44,6 +44,9 @@ func (x *scout) expandNode(i int8) (urgent bool) {
 		x.step(i, fsm.Input{Kind: fsm.Tick})
 		x.found(event{do: ticks, node: i}, i)
 	}
+	if x.s.cells && n.fresh() {
+		return urgent
+	}
 	if n.told && n.running {
 		// Work that is told to stop returns within the grace: before the tick at which the lease may end.
 		urgent = urgent || n.drained >= int8(x.t.Grace)-1
@@ -54,19 +57,22 @@ func (x *scout) expandNode(i int8) (urgent bool) {
 	if w.healed {
 		return urgent
 	}
-	if w.resigns > 0 && n.m.State() == fsm.Leader {
+	if w.resigns > 0 && (n.m.State() == fsm.Leader || x.s.cells) {
 		w.resigns--
+		x.strikes(n, Resign)
 		x.step(i, fsm.Input{Kind: fsm.Resign})
 		x.found(event{do: resigned, node: i}, i)
 	}
 	x.expandAsked(i)
 	if w.pauses > 0 {
 		w.pauses--
+		x.strikes(n, Pause)
 		n.paused, n.tainted = true, n.tainted || n.told
 		x.found(event{do: pauses, node: i}, i)
 	}
 	if w.crashes > 0 {
 		w.crashes--
+		x.strikes(n, Crash)
 		x.crash(i)
 		x.found(event{do: dies, node: i}, i)
 	}
@@ -76,8 +82,9 @@ func (x *scout) expandNode(i int8) (urgent bool) {
 // expandAsked lets people and the work ask things of node i.
 func (x *scout) expandAsked(i int8) {
 	w, n := &x.w, &x.w.nodes[i]
-	if w.hands > 0 && n.m.State() == fsm.Leader {
+	if w.hands > 0 && (n.m.State() == fsm.Leader || x.s.cells) {
 		w.hands--
+		x.strikes(n, Hand)
 		x.step(i, fsm.Input{Kind: fsm.HandOver})
 		x.found(event{do: hands, node: i}, i)
 	}
@@ -85,17 +92,25 @@ func (x *scout) expandAsked(i int8) {
 		x.step(i, fsm.Input{Kind: fsm.Resume})
 		x.found(event{do: uncordons, node: i}, i)
 	} else if w.cordons > 0 {
+		if x.s.cells { // for once too often
+			w.cordons--
+			x.step(i, fsm.Input{Kind: fsm.Resume})
+			x.found(event{do: uncordons, node: i}, i)
+		}
 		w.cordons--
+		x.strikes(n, Cordon)
 		x.step(i, fsm.Input{Kind: fsm.Pause})
 		x.found(event{do: cordons, node: i}, i)
 	}
 	if w.stops > 0 && !n.m.Stopped() {
 		w.stops--
+		x.strikes(n, Leave)
 		x.step(i, fsm.Input{Kind: fsm.Stop})
 		x.found(event{do: stops, node: i}, i)
 	}
 	if w.ends > 0 && n.running && !n.told {
 		w.ends--
+		x.strikes(n, ReturnSoon)
 		n.running, n.tainted = false, false
 		x.step(i, fsm.Input{Kind: fsm.Drained})
 		x.found(event{do: ends, node: i}, i)
@@ -128,9 +143,21 @@ func (x *scout) expandMail(i int8) (urgent bool) {
 			x.carry(i, slot)
 			x.found(event{do: carries, node: i, slot: slot}, i)
 			if !w.healed {
+				x.strikes(n, LoseAnswer)
 				x.carry(i, slot)
 				n.mail[slot] = letter{}
 				x.found(event{do: carriesUnheard, node: i, slot: slot}, i)
+			}
+			if w.errors > 0 {
+				w.errors--
+				x.strikes(n, FailBefore)
+				n.mail[slot] = l.failed()
+				x.found(event{do: errsBefore, node: i, slot: slot}, i)
+				w.errors--
+				x.strikes(n, FailAfter)
+				x.carry(i, slot)
+				n.mail[slot] = l.failed()
+				x.found(event{do: errsAfter, node: i, slot: slot}, i)
 			}
 		case n.up && !n.paused:
 			n.mail[slot] = letter{}
@@ -148,6 +175,7 @@ func (x *scout) expandMail(i int8) (urgent bool) {
 			urgent = true
 			continue
 		}
+		x.loses(n, slot)
 		n.mail[slot] = letter{}
 		x.found(event{do: loses, node: i, slot: slot}, i)
 	}
@@ -170,7 +198,7 @@ func (x *scout) expandGhosts() {
 
 func (x *scout) boot(n *smallNode) {
 	mail := n.mail
-	*n = smallNode{m: fsm.New(x.t, 0), up: true, mail: mail}
+	*n = smallNode{m: fsm.New(x.t, 0), up: true, mail: mail, hit: n.hit}
 }
 
 // crash ends a process. Its requests may still arrive.
@@ -191,7 +219,7 @@ func (x *scout) crash(i int8) {
 	if w.store.holder == i+1 {
 		w.store.holder = dead
 	}
-	*n = smallNode{}
+	*n = smallNode{hit: n.hit & ended}
 }
 
 // heal ends all faults: from now on nothing is lost and messages take no time.
@@ -221,6 +249,7 @@ func (x *scout) pass() bool {
 		if !n.up {
 			continue
 		}
+		x.waits(n)
 		if n.running && n.told && !n.paused {
 			n.drained++
 		}
@@ -297,7 +326,7 @@ func (x *scout) step(i int8, in fsm.Input) {
 	_, awaited := was.Awaits()
 	n.m, call = was.Step(in)
 	from, to := was.State(), n.m.State()
-	x.out.coverage.step(from, in.Kind)
+	x.steps(n, &was, &in)
 	if from != to {
 		if legal[from][n.m.Reason()] != to+1 {
 			x.fail("table", "n%d moved from %v to %v for %v", i, from, to, n.m.Reason())
@@ -352,6 +381,7 @@ func (x *scout) ask(i int8, call fsm.Call) {
 		x.fail("R8", "n%d releases its lease while its work runs", i)
 	}
 	if full := n.mail[x.s.Letters-1].op != fsm.NoCall; full { // the oldest is lost
+		x.loses(n, 0)
 		n.mail[0], n.mail[1] = n.mail[1], letter{}
 	}
 	free := &n.mail[0]

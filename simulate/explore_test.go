@@ -32,25 +32,15 @@ func TestSmallWorldsKeepEveryRuleWhateverHappens(t *testing.T) {
 		if r.Violation.Rule != "" || !r.Complete {
 			t.Errorf("%s", r.Report(s))
 		}
-		for from := range seen.moves {
-			seen.moves[from] |= r.Coverage.moves[from]
-			seen.inputs[from] |= r.Coverage.inputs[from]
-		}
+		seen.add(&r.Coverage)
 	}
 	if made := seen.Moves(); !slices.Equal(made, fsm.Moves()) {
 		t.Errorf("moves made: %v\nwant all of:  %v", made, fsm.Moves())
 	}
-	// What can be reached is what the schedules must reach, too.
+	// Schedules make the same moves; what else they must reach is in cells_test.go.
 	r, err := Campaign{Base: Scenario{Nodes: 3}, Seeds: 5000}.Run()
 	if err != nil || r.Failed != nil {
 		t.Fatal(err, r.Violation)
-	}
-	for from := range seen.inputs {
-		for k := range fsm.Kind(16) {
-			if reached, met := seen.inputs[from]>>k&1 == 1, r.Coverage.inputs[from]>>k&1 == 1; reached && !met {
-				t.Errorf("no schedule gives %v to a node that is %v", k, fsm.State(from))
-			}
-		}
 	}
 	if made := r.Coverage.Moves(); !slices.Equal(made, fsm.Moves()) {
 		t.Errorf("moves made by schedules: %v\nwant all of:  %v", made, fsm.Moves())

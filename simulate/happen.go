@@ -35,9 +35,8 @@ func (w *world) fault(f Fault, number uint64, begins bool) {
 	kind := FaultBegan
 	if !begins {
 		kind = FaultOver
-	} else {
-		w.check.met(f.Kind)
 	}
+	w.check.ails(w, f.Kind, i, begins)
 	w.log(Entry{Node: int8(i), Kind: kind, Fault: f})
 	d := 1
 	if !begins {
@@ -183,6 +182,7 @@ func (w *world) storeFault(f Fault, d int) {
 // heal ends all faults. What was scheduled by them still happens, but nothing new goes wrong.
 func (w *world) heal() {
 	w.quiet = true
+	w.check.recovered(w)
 	for i := range w.sc.Nodes {
 		n := &w.nodes[i]
 		n.cut, n.delay, n.slow, n.ignore, n.soon, n.fails = [2]int{}, 0, 0, 0, 0, 0

@@ -18,7 +18,9 @@ func (w *world) requestFault(i uint8, call uint64, kinds ...FaultKind) (Fault, b
 		}
 		for _, k := range kinds {
 			if f.Kind == k {
-				w.check.met(f.Kind)
+				if call > w.check.nodes[i].first {
+					w.check.strikes(w, f.Kind, i)
+				}
 				return f, true
 			}
 		}

@@ -21,6 +21,7 @@ type Small struct {
 	Stops   int // how many times a node may be asked to stop; it may start again at any time, as another incarnation
 	Returns int // how many times work may return by itself
 	News    int // how many times a node may be shown, by a watch, what the store has
+	Errors  int // how many requests may be answered with an error, carried out or not
 	// Letters is how many messages of one node may be on their way at once, 1 or 2; a newer one takes the place of the
 	// oldest. 0: 1. With 1, a request can still arrive after it was given up, but not after the next was sent.
 	Letters int
@@ -37,6 +38,8 @@ type Small struct {
 	NoSymmetry bool
 	// Progress, if given, is called now and then. Returning false ends the exploration.
 	Progress func(Explored) bool
+
+	cells bool // keep what is active on a node, for Coverage.Cells
 }
 
 // Explored is what an exploration has seen.
@@ -85,7 +88,7 @@ func (s Small) Check() error {
 		n    int
 	}{
 		{"Crashes", s.Crashes}, {"Pauses", s.Pauses}, {"Resigns", s.Resigns}, {"Hands", s.Hands}, {"Cordons", s.Cordons},
-		{"Stops", s.Stops}, {"Returns", s.Returns}, {"News", s.News},
+		{"Stops", s.Stops}, {"Returns", s.Returns}, {"News", s.News}, {"Errors", s.Errors},
 	} {
 		if n.n < 0 || n.n > 7 {
 			faults = append(faults, fmt.Errorf("simulate: %s %d; 0 to 7 can be explored", n.name, n.n))
@@ -117,7 +120,7 @@ func (s Small) String() string {
 		what string
 	}{
 		{s.Hands, "requests to hand over"}, {s.Cordons, "cordons"}, {s.Stops, "stops"}, {s.Returns, "returns of work"},
-		{s.News, "looks at the store"},
+		{s.News, "looks at the store"}, {s.Errors, "errors"},
 	} {
 		if b.n > 0 {
 			more += fmt.Sprintf(", %d %s", b.n, b.what)

@@ -16,6 +16,8 @@ const (
 	ticks
 	carries
 	carriesUnheard
+	errsBefore
+	errsAfter
 	loses
 	learns
 	drains
@@ -38,7 +40,9 @@ const (
 
 var smallNames = [...]string{
 	begins: "start", ticks: "n%d wakes", carries: "the store carries out a request of n%d",
-	carriesUnheard: "the store carries out a request of n%d; the answer is lost", loses: "a message of n%d is lost",
+	carriesUnheard: "the store carries out a request of n%d; the answer is lost",
+	errsBefore:     "the store answers n%d with an error, and has done nothing",
+	errsAfter:      "the store carries out a request of n%d and answers with an error", loses: "a message of n%d is lost",
 	learns: "n%d learns an answer", drains: "the work of n%d returns", pauses: "n%d stands still", resumes: "n%d goes on",
 	dies: "n%d dies", restarts: "n%d starts again", resigned: "n%d is asked to resign",
 	hands: "n%d is asked to hand over", cordons: "n%d is asked not to lead", uncordons: "n%d may lead again",

@@ -33,6 +33,7 @@ func (s terms) dense() bool { s |= 1; return s&(s+1) == 0 }
 const (
 	drainedAt = 6
 	mailAt    = 12 // two letters
+	hitAt     = mailAt + 2*letterBits
 	holderBit = 1 << 5
 
 	storeTermAt = 32 // after the two letters of ghosts
@@ -104,7 +105,7 @@ func (n *smallNode) pack(p *packed, now fsm.Instant) {
 	p.terms.add(uint64(mail[0].term))
 	p.terms.add(uint64(mail[1].term))
 	p.words[1] = bitsOf(n.up, n.paused, n.running, n.told, n.tainted) | uint64(n.drained)<<drainedAt |
-		mail[0].pack(awaited)<<mailAt | mail[1].pack(awaited)<<(mailAt+letterBits)
+		mail[0].pack(awaited)<<mailAt | mail[1].pack(awaited)<<(mailAt+letterBits) | uint64(n.hit)<<hitAt
 }
 
 func (n *smallNode) unpack(p *packed, t *fsm.Timing) {
@@ -113,6 +114,7 @@ func (n *smallNode) unpack(p *packed, t *fsm.Timing) {
 		up: f&1 != 0, paused: f>>1&1 != 0, running: f>>2&1 != 0, told: f>>3&1 != 0, tainted: f>>4&1 != 0,
 		drained: int8(f >> drainedAt & sixBits),
 		mail:    [2]letter{unpackLetter(f >> mailAt), unpackLetter(f >> (mailAt + letterBits))},
+		hit:     uint16(f >> hitAt),
 	}
 	p.terms = 0
 	if n.up {
@@ -182,12 +184,12 @@ func (p *packed) rankedRest(s terms) {
 // pack puts each part into three bits.
 func (b budget) pack() uint64 {
 	return uint64(b.crashes) | uint64(b.pauses)<<3 | uint64(b.resigns)<<6 | uint64(b.hands)<<9 | uint64(b.cordons)<<12 |
-		uint64(b.stops)<<15 | uint64(b.ends)<<18 | uint64(b.news)<<21
+		uint64(b.stops)<<15 | uint64(b.ends)<<18 | uint64(b.news)<<21 | uint64(b.errors)<<24
 }
 
 func unpackBudget(p uint64) budget {
 	part := func(i int) int8 { return int8(p >> (3 * i) & 7) }
-	return budget{part(0), part(1), part(2), part(3), part(4), part(5), part(6), part(7)}
+	return budget{part(0), part(1), part(2), part(3), part(4), part(5), part(6), part(7), part(8)}
 }
 
 // mix is h and word as 64 bits, each of which depends on each of theirs (the finisher of SplitMix64).

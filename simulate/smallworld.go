@@ -25,12 +25,12 @@ type surroundings struct {
 }
 
 // budget is how much is left of what a small world may do.
-type budget struct{ crashes, pauses, resigns, hands, cordons, stops, ends, news int8 }
+type budget struct{ crashes, pauses, resigns, hands, cordons, stops, ends, news, errors int8 }
 
 func (s *Small) budget() budget {
 	return budget{
 		crashes: int8(s.Crashes), pauses: int8(s.Pauses), resigns: int8(s.Resigns), hands: int8(s.Hands),
-		cordons: int8(s.Cordons), stops: int8(s.Stops), ends: int8(s.Returns), news: int8(s.News),
+		cordons: int8(s.Cordons), stops: int8(s.Stops), ends: int8(s.Returns), news: int8(s.News), errors: int8(s.Errors),
 	}
 }
 
@@ -39,10 +39,11 @@ type smallNode struct {
 	mail    [2]letter // on their way, the older first
 	up      bool
 	paused  bool
-	running bool // the work
-	told    bool // it was told to stop
-	tainted bool // outside of the promise: it stood still beyond its deadline
-	drained int8 // ticks since it was told
+	running bool   // the work
+	told    bool   // it was told to stop
+	tainted bool   // outside of the promise: it stood still beyond its deadline
+	drained int8   // ticks since it was told
+	hit     uint16 // what has struck since it last began to follow, if the exploration keeps that: see smallcover.go
 }
 
 type smallStore struct {
@@ -65,6 +66,9 @@ type letter struct {
 	answer fsm.Kind // Tick: it is a request
 	left   int8     // of a refusal: how much longer the lease lasts; -1: nobody has it
 }
+
+// failed is an error in answer to l.
+func (l letter) failed() letter { return letter{op: l.op, call: l.call, answer: fsm.Unknown} }
 
 // forget takes out of l what nobody will look at: an answer that is no longer awaited does nothing, unless it grants a
 // lease.

@@ -19,6 +19,10 @@ type witness struct {
 	overtaken bool        // the request decided last had been overtaken by a later one, or came twice
 	settling  bool        // it was stopped in doubt
 	steady    int         // waits in a row that no jitter has shortened
+
+	hit   faultSet // what has struck since it last began to follow
+	stays lasting  // what is in force
+	first uint64   // number of the latest request of earlier incarnations
 }
 
 // winner is which request has won the lease that the store shows.

@@ -235,6 +235,7 @@ func (w *world) boot(i uint8) {
 	n.since, n.shown, n.jumped, n.woken, n.paused = w.now, 0, 0, math.MaxInt64, 0
 	n.clients, n.sight = [3]client{}, register.Sight{}
 	n.machine = fsm.New(&w.check.timing, draw(w.sc.Seed, uint64(i), uint64(n.inc), forMachine))
+	w.check.booted(i, n.calls)
 	w.log(Entry{Node: int8(i), Kind: Started})
 	w.step(i, fsm.Input{Kind: fsm.Tick})
 }
@@ -304,6 +305,7 @@ func (w *world) moved(i uint8, from fsm.State) {
 		// Cooperative work returns within the grace; here within three quarters, for what a slow process adds.
 		takes := upTo(draw(w.sc.Seed, uint64(i), n.tenure, forDrain), max(int64(w.sc.Timing.Grace)*3/4, 1))
 		if n.ignore > 0 {
+			w.check.strikes(w, Ignore, i)
 			takes = n.ignore
 			n.work.tainted = n.work.tainted || takes > int64(w.sc.Timing.Grace)*3/4
 		}
@@ -317,6 +319,13 @@ func (w *world) returned(i uint8) {
 		return
 	}
 	n.work.running = false
+	switch {
+	case n.work.told:
+	case n.work.returning == fsm.Errored:
+		w.check.strikes(w, Fails, i)
+	default:
+		w.check.strikes(w, ReturnSoon, i)
+	}
 	w.log(Entry{Node: int8(i), Kind: WorkEnded, Term: lease.Term(n.work.term)})
 	w.step(i, fsm.Input{Kind: fsm.Drained, Outcome: n.work.returning})
 }
