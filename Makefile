@@ -63,11 +63,13 @@ bench:
 
 # A million schedules of faults, and a quarter as many over a register, take about two minutes; "make prove" explores
 # larger worlds whole. Both are more than "make test" plays.
+# The million must meet everything that schedules can meet; fewer of them do not.
 SEEDS ?= 1000000
+COVER ?= --cover
 campaign:
 	@echo "== $(SEEDS) schedules of faults over a store that expires leases, a quarter as many over a bare register"
 	@go build -buildvcs=false -o $(BIN)/tenure ./cmd/tenure
-	@$(BIN)/tenure simulate --nodes 5 --first 1000000000 --seeds $(SEEDS)
+	@$(BIN)/tenure simulate --nodes 5 --first 1000000000 --seeds $(SEEDS) $(COVER)
 	@$(BIN)/tenure simulate --nodes 4 --first 2000000000 --seeds $$(($(SEEDS) / 4)) --store register
 
 # Five processes on every store for two minutes each, three stores at once. CHAOS_FLAGS=--help has the rest.

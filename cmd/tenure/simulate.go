@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -28,6 +30,8 @@ models: these are elections, not databases.
                  and swaps); default expiring
   --replay WHAT  play one scenario: a file, "-" for standard input, or a token such as t1:...
   --shrink       with --replay: make it small before it is shown
+  --cover        fail, too, if a move of the election, a rare event that schedules are meant to meet, or a
+                 situation that can be reached was never met; takes some 200000 schedules of 5 nodes
   --html FILE    write what is shown as a page that opens in any browser
 
 With --explore it visits every state that a small world can reach, and says what that world was:
@@ -36,13 +40,19 @@ With --explore it visits every state that a small world can reach, and says what
   --crashes N    how many times a process may die; default 0. Likewise:
   --pauses N     how many times one may stand still
   --resigns N    how many times a leader may be asked to resign
+  --hands N      how many times a leader may be asked to hand over
+  --cordons N    how many times a node may be asked not to lead
+  --stops N      how many times a process may be asked to stop
+  --returns N    how many times work may return by itself
+  --news N       how many times a watch may show a node what the store has
+  --errors N     how many requests may be answered with an error, carried out or not
   --letters N    how many messages of a node may be under way at once, 1 or 2; default 1
   --heal         from every state, heal everything and see that somebody leads
   --max-states N where to give up; default 50 million
 
 It exits with 0 if no rule is broken (what lies outside of the promise, such as a store that loses
-writes, breaks none); with 1 if one is, or if --explore had to give up; with 64 on wrong usage or a
-scenario that cannot be read; with 130 when interrupted.
+writes, breaks none); with 1 if one is, if --explore had to give up, or if --cover misses something;
+with 64 on wrong usage or a scenario that cannot be read; with 130 when interrupted.
 `
 
 func simulateCommand() *command {
@@ -63,6 +73,7 @@ type simulating struct {
 	nodes               int
 	ttl                 time.Duration
 	shrink, explore     bool
+	cover               bool
 	small               simulate.Small
 	out                 io.Writer
 	progress            *progress
@@ -79,10 +90,11 @@ func simulation(c *command, args []string, out io.Writer) (int, error) {
 	f.StringVar(&s.replay, "replay", "", "")
 	f.BoolVar(&s.shrink, "shrink", false, "")
 	f.StringVar(&s.html, "html", "", "")
+	f.BoolVar(&s.cover, "cover", false, "")
 	f.BoolVar(&s.explore, "explore", false, "")
-	f.IntVar(&s.small.Crashes, "crashes", 0, "")
-	f.IntVar(&s.small.Pauses, "pauses", 0, "")
-	f.IntVar(&s.small.Resigns, "resigns", 0, "")
+	for name, n := range s.budgets() {
+		f.IntVar(n, name, 0, "")
+	}
 	f.IntVar(&s.small.Letters, "letters", 1, "")
 	f.BoolVar(&s.small.Heal, "heal", false, "")
 	f.IntVar(&s.small.MaxStates, "max-states", 50_000_000, "")
@@ -104,6 +116,15 @@ func simulation(c *command, args []string, out io.Writer) (int, error) {
 	return s.campaign(ctx, simulate.Scenario{})
 }
 
+// budgets are the flags that say how often something may happen in a small world.
+func (s *simulating) budgets() map[string]*int {
+	return map[string]*int{
+		"crashes": &s.small.Crashes, "pauses": &s.small.Pauses, "resigns": &s.small.Resigns, "hands": &s.small.Hands,
+		"cordons": &s.small.Cordons, "stops": &s.small.Stops, "returns": &s.small.Returns, "news": &s.small.News,
+		"errors": &s.small.Errors,
+	}
+}
+
 // check returns an error that names what does not fit.
 func (s *simulating) check(f *flags, rest []string) error {
 	if len(rest) > 0 && s.replay == "" {
@@ -112,17 +133,17 @@ func (s *simulating) check(f *flags, rest []string) error {
 	if len(rest) > 0 {
 		return fmt.Errorf("do not know what to do with %q; %s", rest[0], f.help())
 	}
-	mode, others := "--explore", []string{"seeds", "first", "ttl", "store", "html", "shrink"}
+	mode, others := "--explore", []string{"seeds", "first", "ttl", "store", "html", "shrink", "cover"}
 	switch {
 	case s.explore && s.replay != "":
 		return fmt.Errorf("--explore does not go with a scenario; leave one of them out")
 	case !s.explore && s.replay != "":
-		mode, others = "a scenario, which says it itself", []string{"seeds", "first", "nodes", "ttl", "store"}
+		mode, others = "a scenario, which says it itself", []string{"seeds", "first", "nodes", "ttl", "store", "cover"}
 	case !s.explore:
 		mode, others = "a range of seeds", []string{"shrink"}
 	}
 	if !s.explore {
-		others = append(others, "crashes", "pauses", "resigns", "letters", "heal", "max-states")
+		others = append(slices.AppendSeq(others, maps.Keys(s.budgets())), "letters", "heal", "max-states")
 	}
 	for _, name := range others {
 		if f.given(name) {
@@ -134,6 +155,8 @@ func (s *simulating) check(f *flags, rest []string) error {
 		return fmt.Errorf("--seeds %d plays nothing; give at least 1", s.seeds)
 	case f.given("nodes") && s.nodes < 1:
 		return fmt.Errorf("--nodes %d is no election; give at least 1", s.nodes)
+	case s.cover && s.seeds == 1:
+		return fmt.Errorf("--cover says nothing of a single schedule; give more --seeds")
 	case s.ttl <= 0:
 		return fmt.Errorf("--ttl %v is not positive; give a length of time, such as 15s", s.ttl)
 	case s.small.MaxStates < 1:

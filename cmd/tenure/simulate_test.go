@@ -39,10 +39,30 @@ func TestASeedRangeThatBreaksNothingExitsWithZeroAndSaysWhatWasPlayed(t *testing
 	}
 	for _, want := range []string{
 		"200 schedules of 3 nodes, ", " days simulated, ", "schedules/s, in ", "digest ", "no rule is broken",
+		"met: ", " of 18 moves; ", " situations that small worlds can reach, ", " pairs of faults\n",
 		unused + " was not written",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("it says %q, want %q in it", out, want)
+		}
+	}
+}
+
+func TestACampaignThatMissesSomethingSaysWhatAndFailsIfAsked(t *testing.T) {
+	args := []string{"simulate", "--seeds", "20", "--nodes", "1"}
+	if status, out, errs := call(t, args...); status != 0 || strings.Contains(out, "never met") || errs != "" {
+		t.Errorf("exit code is %d, output %s%s", status, out, errs)
+	}
+	status, out, errs := call(t, append(args, "--cover")...)
+	if status != 1 || !strings.Contains(errs, "play more of them") {
+		t.Errorf("exit code is %d, it says %s", status, errs)
+	}
+	for _, want := range []string{
+		"\nnever met: the move from acquiring to releasing, late\n", "\nnever met: race lost\n",
+		"\nnever met: follower stop lose-call\n",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("output lacks %q: %s", want, out)
 		}
 	}
 }
@@ -178,6 +198,10 @@ func TestWhatCannotBeSimulatedIsAnsweredInOneLine(t *testing.T) {
 		{[]string{"--crashes", "1"}, "--crashes does not go with a range of seeds"},
 		{[]string{"--explore", "--seeds", "5"}, "--seeds does not go with --explore"},
 		{[]string{"--explore", "--html", "x"}, "--html does not go with --explore"},
+		{[]string{"--explore", "--cover"}, "--cover does not go with --explore"},
+		{[]string{"--seeds", "1", "--cover"}, "--cover says nothing of a single schedule"},
+		{[]string{"--errors", "1"}, "--errors does not go with a range of seeds"},
+		{[]string{"--explore", "--errors", "8"}, "Errors 8; 0 to 7 can be explored"},
 		{[]string{"--explore", "x"}, "--explore does not go with a scenario"},
 		{[]string{"--explore", "--nodes", "5"}, "5 nodes; 1 to 4 can be explored"},
 		{[]string{"--explore", "--letters", "0"}, "--letters 0 lets nothing through"},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -58,6 +59,32 @@ func (s *simulating) campaign(ctx context.Context, base simulate.Scenario) (int,
 		r.Digest)
 	if s.html != "" {
 		fmt.Fprintf(s.out, "there is nothing to show, so %s was not written\n", s.html)
+	}
+	return s.covered(&r.Coverage)
+}
+
+// covered says what a campaign has met, and with --cover whether that is all.
+func (s *simulating) covered(v *simulate.Coverage) (int, error) {
+	cells, missing, can := len(v.Cells()), v.Missing(), len(simulate.Reachable())
+	fmt.Fprintf(s.out, "met: %d of %d moves; %d of %d situations that small worlds can reach, and %d of other faults; "+
+		"%d pairs of faults\n", len(v.Moves()), len(fsm.Moves()), can-len(missing), can, cells-(can-len(missing)),
+		len(v.Pairs()))
+	if !s.cover {
+		return 0, nil
+	}
+	for _, m := range fsm.Moves() {
+		if !slices.Contains(v.Moves(), m) {
+			fmt.Fprintf(s.out, "never met: the move from %v to %v, %v\n", m.From, m.To, m.Reason)
+		}
+	}
+	for _, d := range v.Unmet() {
+		fmt.Fprintf(s.out, "never met: %v\n", d)
+	}
+	for _, c := range missing {
+		fmt.Fprintf(s.out, "never met: %v\n", c)
+	}
+	if len(missing)+len(v.Unmet()) > 0 || len(v.Moves()) < len(fsm.Moves()) {
+		return statusNo, fmt.Errorf("--cover: some of what schedules can meet they did not; play more of them")
 	}
 	return 0, nil
 }
