@@ -3,6 +3,7 @@ package simulate
 import (
 	"fmt"
 	"html"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -22,6 +23,7 @@ const (
 	bandTop   = 36
 	bandHigh  = 13
 	writesTop = 56
+	shortest  = 2.2 // a state that lasted for less is drawn as wide as this, to be seen
 )
 
 // lanes draws what happened to each node and to the store, from left to right in true time.
@@ -122,8 +124,11 @@ func (l *lanes) ruler(high int) {
 		}
 	}
 	for at := (l.begin + step - 1) / step * step; at <= l.end && wide/step < 200; at += step {
-		x := l.x(at)
-		fmt.Fprintf(l.b, "<path class=tick d=\"M%s 32V%d\"/><text class=time x=%s y=27>%v</text>\n", x, high-14, x, at)
+		x, label := l.x(at), fmt.Sprint(at)
+		if v := l.t.Violation; v.Rule != "" && math.Abs(l.at(at)-l.at(v.At)) < 20 {
+			label = "" // the line of the violation stands there
+		}
+		fmt.Fprintf(l.b, "<path class=tick d=\"M%s 32V%d\"/><text class=time x=%s y=27>%s</text>\n", x, high-14, x, label)
 	}
 }
 
@@ -201,12 +206,17 @@ var stateClasses = [...]string{
 func (l *lanes) states(node int8) {
 	y := laneTop(int(node)) + barTop
 	class, since, entry, term := "", time.Duration(0), 0, uint64(0)
-	labels := "" // above everything else
+	labels, moments := "", "" // above everything else: what is drawn wider than it lasted, and terms
 	turn := func(at time.Duration, next string, i int) {
 		if class != "" && at >= l.begin {
-			wide := max(l.at(at)-l.at(since), 0.8)
-			fmt.Fprintf(l.b, "<rect class=%s x=%s y=%d width=%s height=%d data-e=%s />", class, l.x(since), y, px(wide),
+			wide := max(l.at(at)-l.at(since), shortest)
+			bar := fmt.Sprintf("<rect class=%s x=%s y=%d width=%s height=%d data-e=%s />", class, l.x(since), y, px(wide),
 				barHigh, l.ref(entry))
+			if wide > shortest {
+				l.b.WriteString(bar)
+			} else {
+				moments += bar
+			}
 			if class == "leader" && wide > 46 {
 				labels += fmt.Sprintf("<text class=term x=%s y=%d>term %d</text>", px(l.at(since)+5), y+12, term)
 			}
@@ -243,7 +253,7 @@ func (l *lanes) states(node int8) {
 				px(l.at(to)-l.at(e.At)), barHigh, l.ref(i))
 		}
 	}
-	l.b.WriteString(labels + "\n")
+	l.b.WriteString(moments + labels + "\n")
 }
 
 // slope draws how the time that is left runs out from one instant on, cut off at another.
