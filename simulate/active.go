@@ -18,10 +18,10 @@ func (l *lasting) add(k FaultKind, n int8) {
 	}
 }
 
-// momentary are the kinds that are felt when they strike and not while they last, although they have a length: a process
-// that is down or stands still takes no step meanwhile, the machine knows itself whether it was stopped or paused, and
-// work feels them when it begins to return.
-const momentary = faultSet(1<<Crash | 1<<Leave | 1<<Pause | 1<<Cordon | 1<<Ignore | 1<<ReturnSoon | 1<<Fails)
+// momentary are the kinds that are felt when they strike and not while they last, although they have a length: a
+// process that is down or stands still takes no step meanwhile, the machine knows itself whether it was stopped or
+// paused, and work feels them when it begins to return.
+const momentary = faultSet(1<<Crash | 1<<Leave | 1<<Pause | 1<<Sleep | 1<<Cordon | 1<<Ignore | 1<<ReturnSoon | 1<<Fails)
 
 // ails takes note that a fault of kind k begins or ends, on node i or at the store.
 func (c *checker) ails(w *world, k FaultKind, i uint8, begins bool) {

@@ -45,6 +45,9 @@ type Result struct {
 	// back or wound down then and no request was still held up; -1 if there was none. It is never longer than Timing in
 	// docs/SAFETY.md says.
 	Failover time.Duration
+	// Beyond is how many schedules violated an invariant outside of the promise, as is to be expected of a store of the
+	// kind Forgetful. Unfenced is in how many of them even the fence did not hold.
+	Beyond, Unfenced int
 	// Failed is the scenario of the first seed that violated an invariant, with the violation; nil if none did.
 	Failed    *Scenario
 	Violation Violation
@@ -77,7 +80,13 @@ func (c Campaign) Run() (Result, error) {
 		r.Digest = r.Digest*0x9e3779b97f4a7c15 + w.digest
 		r.Coverage = w.check.seen
 		r.Failover = max(r.Failover, time.Duration(w.check.failover))
-		if v := w.check.violation; v.Rule != "" && !v.Beyond {
+		switch v := w.check.violation; {
+		case v.Unfenced:
+			r.Unfenced++
+			fallthrough
+		case v.Beyond:
+			r.Beyond++
+		case v.Rule != "":
 			r.Failed, r.Violation = &s, v
 			return r, nil
 		}

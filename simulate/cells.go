@@ -43,8 +43,8 @@ type Pair struct{ First, Then FaultKind }
 // String returns the pair in words, such as "pause, then lose-answer".
 func (p Pair) String() string { return fmt.Sprintf("%v, then %v", p.First, p.Then) }
 
-// matters reports whether in makes a cell with m. An answer that is no longer awaited changes nothing, unless it grants a
-// lease.
+// matters reports whether in makes a cell with m. An answer that is no longer awaited changes nothing, unless it grants
+// a lease.
 func matters(in *fsm.Input, m *fsm.Machine) bool {
 	if in.Kind != fsm.Granted && in.Kind != fsm.Refused && in.Kind != fsm.Unknown {
 		return true
@@ -121,8 +121,8 @@ func (v *Coverage) Missing() []Cell {
 	return slices.DeleteFunc(Reachable(), v.met)
 }
 
-// Unexplored returns the cells that were met and are not reachable as far as is known: those of faults that small worlds
-// do not have, and those that take more of what can go wrong than the worlds that were explored.
+// Unexplored returns the cells that were met and are not reachable as far as is known: those of faults that small
+// worlds do not have, and those that take more of what can go wrong than the worlds that were explored.
 func (v *Coverage) Unexplored() []Cell {
 	known := Reachable()
 	return slices.DeleteFunc(v.Cells(), func(c Cell) bool {
@@ -141,8 +141,8 @@ func compareCells(a, b Cell) int {
 //go:embed reachable.txt
 var reachable string
 
-// Reachable returns the cells that can be met, by state, input and fault, as far as small worlds show: those worlds were
-// explored whole, see docs/SIMULATION.md.
+// Reachable returns the cells that can be met, by state, input and fault, as far as small worlds show: those worlds
+// were explored whole, see docs/SIMULATION.md.
 func Reachable() []Cell {
 	var v Coverage
 	for line := range strings.Lines(reachable) {

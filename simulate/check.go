@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/go-tenure/tenure/fsm"
@@ -15,6 +16,9 @@ type Violation struct {
 	Text string
 	// Beyond: the schedule has faults that are outside of the promise, so this is to be expected.
 	Beyond bool
+	// Unfenced: what followed harmed even a resource that refuses smaller terms, since two tenures had the same. Only
+	// ever so if Beyond, in schedules.
+	Unfenced bool
 }
 
 // String says what was violated and when; it is empty if nothing was.
@@ -23,8 +27,11 @@ func (v Violation) String() string {
 		return ""
 	}
 	s := fmt.Sprintf("%s at %v: %s", v.Rule, v.At.Round(time.Microsecond), v.Text)
-	if v.Beyond {
-		s += " (outside of the promise)"
+	switch {
+	case v.Unfenced:
+		s += " (outside of the promise; the fence did not hold)"
+	case v.Beyond:
+		s += " (outside of the promise; the fence held)"
 	}
 	return s
 }
@@ -38,6 +45,8 @@ type checker struct {
 	left      [MaxNodes]fsm.Reason
 	greatest  uint64 // term whose work has begun
 	accepted  uint64 // greatest term that the fenced resource has seen
+	author    uint64 // the tenure that wrote under it
+	unfenced  bool   // another tenure has written under the same
 	void      uint64 // terms up to this were taken away by a person or a faulty store: outside of the promise
 	lastLed   int64  // when a leader was last seen to stop leading
 	alone     bool   // no fault, or a single lost, failed or doubled request
@@ -201,7 +210,7 @@ func (s *Scenario) afterHealing() int64 {
 func (c *checker) healed(w *world) {
 	c.prompt = true
 	for _, f := range w.sc.Faults {
-		if f.Kind == Evict { // somebody else may have the lease
+		if f.Kind == Evict || f.Kind == Late { // somebody else may have the lease, or for longer
 			c.prompt = false
 		}
 	}
@@ -223,7 +232,13 @@ func (c *checker) healed(w *world) {
 // write has the work of node i write to a resource that refuses smaller terms than it has seen.
 func (c *checker) write(w *world, i uint8) {
 	n := &w.nodes[i]
-	kind := Wrote
+	kind, author := Wrote, uint64(i)<<48|n.tenure
+	switch {
+	case n.work.term > c.accepted:
+		c.author = author
+	case n.work.term == c.accepted && c.author != author:
+		c.unfenced = true
+	}
 	if n.work.term < c.accepted {
 		kind = Barred
 		if n.work.tainted {
@@ -296,6 +311,9 @@ func (c *checker) end(w *world) {
 
 // leaderless fails unless every node has a reason to wait beyond the end of the schedule.
 func (c *checker) leaderless(w *world) {
+	if w.store.live(w.now) && slices.ContainsFunc(w.sc.Faults, func(f Fault) bool { return f.Kind == Late }) {
+		return // not over yet
+	}
 	if c.lastLed >= int64(w.sc.Heal)+(int64(w.sc.End)-int64(w.sc.Heal))*2/3 { // lost again by something still under way
 		return
 	}

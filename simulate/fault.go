@@ -18,6 +18,8 @@ const (
 	Crash   // the process dies and starts again after For, under the same name, as another incarnation
 	Leave   // the process is asked to stop, and starts again after For
 	Pause   // the process stands still for For, then finds everything that came meanwhile
+	Sleep   // the host sleeps for For: as Pause, but its monotonic clock stands still, too
+	Brink   // the process stands still until By after its deadline (negative: before), if it leads
 	Slow    // for For, everything the process does happens up to By late
 	Resign  // a person asks the node to resign
 	Hand    // a person asks the node to hand over
@@ -40,6 +42,7 @@ const (
 	TwiceBack  // the answer to request number Call arrives twice, the second time By later
 	FailBefore // request number Call is answered with an error and not carried out
 	FailAfter  // request number Call is answered with an error and carried out
+	Conflict   // a write to a register with request number Call is carried out, and answered as if another had been faster
 	Hang       // the client's call with request number Call returns only after By, whatever its context says
 
 	// Of the store.
@@ -51,8 +54,10 @@ const (
 	Deaf     // for For, watches show nothing
 	Echo     // for For, watches show old news again
 	Delete   // a person deletes the record by hand; the store remembers its term
+	Late     // a lease runs out By late
 	Early    // a lease runs out By early                  (outside of the promise)
 	Forget   // the store loses its latest Call writes     (outside of the promise)
+	Stale    // for For, a register shows what it had before its latest write (outside of the promise)
 	Evict    // a person gives the lease to somebody else
 
 	// Of the work.
@@ -79,6 +84,8 @@ type shape struct {
 	name                   string
 	store, call, span, by  bool
 	count, ppm, beyondPact bool
+	signed                 bool // By may be negative
+	seldom                 bool // is drawn for some seeds only, see Plan
 }
 
 var shapes = [faultKinds]shape{
@@ -86,11 +93,13 @@ var shapes = [faultKinds]shape{
 	Crash:      {name: "crash", span: true},
 	Leave:      {name: "leave", span: true},
 	Pause:      {name: "pause", span: true},
+	Sleep:      {name: "sleep", span: true, seldom: true},
+	Brink:      {name: "brink", by: true, signed: true, seldom: true},
 	Slow:       {name: "slow", span: true, by: true},
 	Resign:     {name: "resign"},
 	Hand:       {name: "hand-over"},
 	Cordon:     {name: "cordon", span: true},
-	Drift:      {name: "drift", span: true, by: true, ppm: true},
+	Drift:      {name: "drift", span: true, by: true, ppm: true, signed: true},
 	Forward:    {name: "clock-forward", by: true},
 	Back:       {name: "clock-back", by: true},
 	Cut:        {name: "cut", span: true},
@@ -105,6 +114,7 @@ var shapes = [faultKinds]shape{
 	TwiceBack:  {name: "twice-back", call: true, by: true},
 	FailBefore: {name: "fail-before", call: true},
 	FailAfter:  {name: "fail-after", call: true},
+	Conflict:   {name: "conflict", call: true, seldom: true},
 	Hang:       {name: "hang", call: true, by: true},
 	Down:       {name: "down", store: true, span: true},
 	Refusing:   {name: "refusing", store: true, span: true},
@@ -113,6 +123,8 @@ var shapes = [faultKinds]shape{
 	Deaf:       {name: "deaf", store: true, span: true},
 	Echo:       {name: "echo", store: true, span: true},
 	Delete:     {name: "delete", store: true},
+	Late:       {name: "late", store: true, by: true, seldom: true},
+	Stale:      {name: "stale", store: true, span: true, beyondPact: true},
 	Early:      {name: "early", store: true, by: true, beyondPact: true},
 	Forget:     {name: "forget", store: true, count: true, beyondPact: true},
 	Evict:      {name: "evict", store: true},
@@ -224,14 +236,14 @@ func (f *Fault) parseSizes(s shape, words []string) error {
 	for len(words) >= 2 {
 		name, value := words[0], words[1]
 		if !want[name] {
-			return fmt.Errorf("simulate: %s: unexpected %q", f.Kind, name)
+			return fmt.Errorf("simulate: %s: unexpected %q", s.name, name)
 		}
 		delete(want, name)
 		words = words[2:]
 		if name == "by" && (s.count || s.ppm) {
 			n, err := strconv.Atoi(strings.TrimSuffix(value, "ppm"))
 			if err != nil || s.count && n < 1 {
-				return fmt.Errorf("simulate: %s: %q is not a whole number", f.Kind, value)
+				return fmt.Errorf("simulate: %s: %q is not a whole number", s.name, value)
 			}
 			if s.count {
 				f.Call = n
@@ -241,8 +253,8 @@ func (f *Fault) parseSizes(s shape, words []string) error {
 			continue
 		}
 		d, err := time.ParseDuration(value)
-		if err != nil || d < 0 {
-			return fmt.Errorf("simulate: %s: %s %q is not a length of time of at least 0, such as 1.5s", f.Kind, name, value)
+		if err != nil || d < 0 && !(name == "by" && s.signed) {
+			return fmt.Errorf("simulate: %s: %s %q is not a length of time of at least 0, such as 1.5s", s.name, name, value)
 		}
 		switch name {
 		case "at":
@@ -254,11 +266,11 @@ func (f *Fault) parseSizes(s shape, words []string) error {
 		}
 	}
 	if len(words) > 0 {
-		return fmt.Errorf("simulate: %s: nothing follows %q", f.Kind, words[0])
+		return fmt.Errorf("simulate: %s: nothing follows %q", s.name, words[0])
 	}
 	for _, name := range []string{"at", "for", "by"} {
 		if want[name] {
-			return fmt.Errorf("simulate: %s needs %q and a value", f.Kind, name)
+			return fmt.Errorf("simulate: %s needs %q and a value", s.name, name)
 		}
 	}
 	return nil

@@ -37,6 +37,14 @@ func (w *world) fault(f Fault, number uint64, begins bool) {
 		kind = FaultOver
 	}
 	w.check.ails(w, f.Kind, i, begins)
+	if f.Kind == Brink {
+		if f, ok = w.brink(f, i, begins); !ok {
+			return
+		}
+		if begins {
+			w.push(item{at: int64(min(f.At+f.For, w.sc.Heal)), do: finish, call: number})
+		}
+	}
 	w.log(Entry{Node: int8(i), Kind: kind, Fault: f})
 	d := 1
 	if !begins {
@@ -48,7 +56,7 @@ func (w *world) fault(f Fault, number uint64, begins bool) {
 	}
 	n := &w.nodes[i]
 	switch f.Kind {
-	case Crash, Leave, Pause, Slow, Resign, Hand, Cordon:
+	case Crash, Leave, Pause, Sleep, Slow, Resign, Hand, Cordon:
 		w.processFault(f, i, begins)
 	case Drift, Forward, Back:
 		w.clockFault(f, i, begins)
@@ -68,6 +76,21 @@ func (w *world) fault(f Fault, number uint64, begins bool) {
 	case Fails:
 		n.fails = during(begins, f.By)
 	}
+}
+
+// brink makes f, which stands for standing still until just beside the deadline of node i, the pause that it is then.
+func (w *world) brink(f Fault, i uint8, begins bool) (Fault, bool) {
+	n := &w.nodes[i]
+	f.Kind = Pause
+	if !begins {
+		return f, true
+	}
+	if !n.up || n.machine.State() != fsm.Leader {
+		return f, false
+	}
+	f.At, f.For = time.Duration(w.now), time.Duration(w.when(n, n.machine.Until())-w.now)+f.By
+	f.By = 0
+	return f, f.For > 0
 }
 
 func during(begins bool, by time.Duration) int64 {
@@ -97,9 +120,13 @@ func (w *world) processFault(f Fault, i uint8, begins bool) {
 		} else {
 			w.boot(i)
 		}
-	case Pause:
+	case Pause, Sleep:
 		if begins {
-			n.paused = max(n.paused, min(w.now+int64(f.For), int64(w.sc.Heal)))
+			until := max(n.paused, min(w.now+int64(f.For), int64(w.sc.Heal)))
+			if f.Kind == Sleep { // the clock shows what the wall clock shows: as if that had been set forward
+				n.jumped += until - max(n.paused, w.now)
+			}
+			n.paused = until
 			w.check.pausing(w, i, n.paused)
 		} else if n.up && n.work.running && n.paused <= w.now { // the work goes on with what it was about to do
 			w.check.write(w, i)
@@ -174,6 +201,12 @@ func (w *world) storeFault(f Fault, d int) {
 		}
 	case Early:
 		s.expires -= int64(f.By)
+	case Late:
+		if s.live(w.now) {
+			s.expires += int64(f.By)
+		}
+	case Stale:
+		s.stale += d
 	case Forget:
 		s.forget(f.Call)
 	}
@@ -192,7 +225,7 @@ func (w *world) heal() {
 		}
 	}
 	s := &w.store
-	s.down, s.refusing, s.deaf, s.echo, s.sluggish = 0, 0, 0, 0, 0
+	s.down, s.refusing, s.deaf, s.echo, s.sluggish, s.stale = 0, 0, 0, 0, 0, 0
 	if s.stalled > 0 {
 		s.stalled = 0
 		w.resumeStore()

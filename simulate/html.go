@@ -66,8 +66,15 @@ func (t *Trace) verdict(b *strings.Builder) {
 	default:
 		fmt.Fprintf(b, "<h1 class=bad><b>%s</b> is violated</h1>\n", html.EscapeString(v.Rule))
 	}
-	fmt.Fprintf(b, "<p class=what>%s, at %v. <a href=\"#violation\">Jump to the first violation</a></p>\n",
-		html.EscapeString(v.Text), v.At.Round(time.Microsecond))
+	fence := ""
+	switch {
+	case v.Unfenced:
+		fence = " The fence did not hold."
+	case v.Beyond:
+		fence = " The fence held."
+	}
+	fmt.Fprintf(b, "<p class=what>%s, at %v.%s <a href=\"#violation\">Jump to the first violation</a></p>\n",
+		html.EscapeString(v.Text), v.At.Round(time.Microsecond), fence)
 }
 
 // facts is what the schedule was made of, in a line.

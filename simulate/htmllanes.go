@@ -247,7 +247,7 @@ func (l *lanes) states(node int8) {
 	}
 	turn(l.over, "", 0)
 	for i, e := range l.all {
-		if e.Kind == FaultBegan && e.Fault.Kind == Pause && e.Node == node {
+		if e.Kind == FaultBegan && (e.Fault.Kind == Pause || e.Fault.Kind == Sleep) && e.Node == node {
 			to := min(e.At+e.Fault.For, max(l.t.Scenario.Heal, e.At), l.over)
 			fmt.Fprintf(l.b, "<rect class=paused x=%s y=%d width=%s height=%d data-e=%s />", l.x(e.At), y,
 				px(l.at(to)-l.at(e.At)), barHigh, l.ref(i))

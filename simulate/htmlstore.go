@@ -24,6 +24,8 @@ func (h holding) after(e Entry, ttl time.Duration) (holding, bool) {
 		}
 	case e.Kind == FaultBegan && e.Fault.Kind == Early && h.holder != -1:
 		h.expires = max(h.expires-e.Fault.By, e.At)
+	case e.Kind == FaultBegan && e.Fault.Kind == Late && h.holder != -1 && h.expires > e.At:
+		h.expires += e.Fault.By
 	case e.Kind == FaultBegan && e.Fault.Kind == Delete:
 		h.holder, h.expires = -1, 0
 	case e.Kind == FaultBegan && e.Fault.Kind == Evict && h.holder != -1:

@@ -1,11 +1,14 @@
 package simulate
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Plan returns the scenario of a seed: base with its Seed set and with faults drawn for it. Each seed draws which kinds
 // of fault it uses at all (after the swarm testing of Groce et al., 2012), so that some schedules are full of one
 // thing; half of the faults hit one victim; and lengths of time lie, mostly, just beside those at which the election
-// changes its mind.
+// changes its mind. Every eighth seed has one of the composites as well, and the kinds that are seldom.
 func Plan(base Scenario, seed uint64) Scenario {
 	s := base.complete()
 	s.Seed = seed
@@ -18,8 +21,12 @@ func Plan(base Scenario, seed uint64) Scenario {
 	} else if p.upTo(50) == 0 {
 		count = 1
 	}
+	if p.seldom() && count > 1 {
+		count /= 2
+		s.Faults = p.composite()
+	}
 	victim := Target(p.upTo(int64(s.Nodes)))
-	s.Faults = make([]Fault, 0, count)
+	s.Faults = slices.Grow(s.Faults, count)
 	for range count {
 		s.Faults = append(s.Faults, p.fault(kinds[p.upTo(int64(len(kinds)))], victim))
 	}
@@ -40,7 +47,7 @@ func (p *planner) upTo(n int64) int64 {
 func (p *planner) kinds() []FaultKind {
 	var kinds []FaultKind
 	for k := FaultKind(1); int(k) < faultKinds; k++ {
-		if !shapes[k].beyondPact && p.upTo(3) == 0 {
+		if p.s.Store.has(k) && (!shapes[k].seldom || p.seldom()) && p.upTo(3) == 0 {
 			kinds = append(kinds, k)
 		}
 	}
@@ -95,8 +102,38 @@ func (p *planner) fault(k FaultKind, victim Target) Fault {
 		f.By = time.Duration(1 + p.upTo(int64(max(t.Grace, 8)/8))) // a late end and a late return together
 	case k == Delay || k == Sluggish:
 		f.By = p.length() / 4
+	case k == Late:
+		f.By = p.length() / 2
+	case k == Brink:
+		f.By = p.edge()
+	case k == Forget:
+		f.Call = 1 + int(p.upTo(3))
 	case shape.by:
 		f.By = p.length()
 	}
 	return f
+}
+
+// seldom reports whether the seed draws from all kinds, and a composite of faults.
+func (p *planner) seldom() bool { return p.seed%8 == 5 }
+
+// edge draws a moment beside a deadline: up to a hundredth of a TTL before or after.
+func (p *planner) edge() time.Duration {
+	wide := int64(p.s.Timing.TTL) / 100
+	return time.Duration(p.upTo(2*wide+1) - wide).Truncate(time.Millisecond)
+}
+
+// composite draws faults that belong together.
+func (p *planner) composite() []Fault {
+	t := p.s.Timing
+	at := time.Duration(p.upTo(int64(p.s.Heal))).Truncate(time.Millisecond)
+	span := p.s.Heal - at
+	switch p.upTo(3) {
+	case 0:
+		return RollingRestart(p.s.Nodes, at, p.length(), p.length())
+	case 1:
+		return HuntLeader(at, span, max(p.length(), t.Renew))
+	default:
+		return HuntDeadline(at, span, max(p.length(), t.TTL), p.edge())
+	}
 }

@@ -38,6 +38,17 @@ type book struct {
 	version string // "": no record
 	body    register.Body
 	writes  int
+	before  struct { // what was there before the latest write
+		version string
+		body    register.Body
+	}
+}
+
+// write replaces the record.
+func (b *book) write(body register.Body) {
+	b.before.version, b.before.body = b.version, b.body
+	b.writes++
+	b.version, b.body = strconv.Itoa(b.writes), body
 }
 
 // holderOf is who incarnation inc of node i is to the register.
@@ -127,13 +138,17 @@ func (w *world) atRegister(it item) {
 	switch {
 	case before || w.store.refusing > 0:
 		answer.failed = true
+	case !p.write && w.store.stale > 0:
+		answer.version, answer.body = b.before.version, b.before.body
 	case p.write && p.version != b.version && it.op == fsm.Acquire:
 		w.check.seen.duty(RaceLost)
 	case p.write && p.version == b.version:
-		b.writes++
-		b.version, b.body = strconv.Itoa(b.writes), p.body
+		b.write(p.body)
 		answer.version, answer.body, answer.done = b.version, b.body, true
 		w.mirror(it, p.term)
+		if _, conflict := w.requestFault(it.node, uint64(it.left), Conflict); conflict {
+			answer.done = false
+		}
 	}
 	if _, after := w.requestFault(it.node, uint64(it.left), FailAfter); after {
 		answer = paper{write: p.write, failed: true}
@@ -204,15 +219,13 @@ func (w *world) rewrite(evict bool) {
 		return
 	}
 	w.check.broken(w)
-	b.writes++
-	b.version = strconv.Itoa(b.writes)
 	next, r := register.Body{Term: b.body.Term}, record{term: s.term, expires: s.clock(w.now)}
 	if evict {
 		next.Term, next.TTL = next.Term+1, time.Duration(w.ttl)
 		next.Holder = lease.Holder{Name: "somebody", Incarnation: "else"}
 		r = record{holder: math.MaxUint8, inc: math.MaxUint32, term: s.term + 1, expires: s.clock(w.now) + w.ttl}
 	}
-	b.body = next
+	b.write(next)
 	s.write(r)
 	w.notify()
 }

@@ -18,7 +18,7 @@ const firstLine = "tenure scenario 1"
 // MaxNodes is the largest Scenario.Nodes.
 const MaxNodes = 16
 
-// StoreKind is what the store of a scenario is like.
+// StoreKind is what the store of a scenario is like: which faults it may have.
 type StoreKind uint8
 
 const (
@@ -26,11 +26,14 @@ const (
 	Expiring StoreKind = iota
 	// Register is a store that only offers compare-and-swap, under the algorithm of package lease/register.
 	Register
+	// Forgetful is a store as Expiring that may lose its latest writes, or end a lease early: one with asynchronous
+	// replication, or whose clock is stepped. It is outside of the promise; schedules show what the fence is for.
+	Forgetful
 
 	storeKinds = iota
 )
 
-var storeNames = [storeKinds]string{"expiring", "register"}
+var storeNames = [storeKinds]string{"expiring", "register", "forgetful"}
 
 // String returns the store's name as it stands in a script.
 func (k StoreKind) String() string {
@@ -38,6 +41,19 @@ func (k StoreKind) String() string {
 		return storeNames[k]
 	}
 	return "unknown store"
+}
+
+// has reports whether a store of kind k can have a fault of kind f, as far as that kind is concerned.
+func (k StoreKind) has(f FaultKind) bool {
+	switch f {
+	case Conflict:
+		return k == Register
+	case Late:
+		return k != Register
+	case Early, Forget:
+		return k == Forgetful
+	}
+	return !shapes[f].beyondPact
 }
 
 // Scenario is everything that decides a schedule: the same Scenario makes the same trace, byte for byte, on any
@@ -89,7 +105,7 @@ func (s Scenario) Check() error {
 		if int(f.Target) >= s.Nodes {
 			faults = append(faults, fmt.Errorf("simulate: %q: there is no node n%d among %d", f, f.Target, s.Nodes))
 		}
-		if f.At < 0 || f.For < 0 || f.By < 0 && f.Kind != Drift {
+		if f.At < 0 || f.For < 0 || f.By < 0 && !shapes[min(int(f.Kind), faultKinds-1)].signed {
 			faults = append(faults, fmt.Errorf("simulate: %q: negative time", f))
 		}
 	}
@@ -113,13 +129,16 @@ func (s Scenario) String() string {
 
 func ppm(ratio float64) int64 { return int64(ratio*1e6 + 0.5) }
 
-// Parse reads a script: a first line "tenure scenario 1", then settings and faults, one a line; empty lines and
-// lines that begin with # are skipped. Every fault of the script is reported with its line.
+// Parse reads a script: a first line "tenure scenario 1", then settings, faults and composites of faults, one a line;
+// empty lines and lines that begin with # are skipped. Composites are "rolling-restart", "hunt-leader" and
+// "hunt-deadline", each with "at", "for" and "by": see [RollingRestart], [HuntLeader] and [HuntDeadline]. Everything
+// that is wrong with the script is reported with its line.
 func Parse(r io.Reader) (Scenario, error) {
 	var s Scenario
 	var faults []error
 	lines := bufio.NewScanner(r)
 	begun := false
+	var composites []func(s Scenario) []Fault
 	for number := 1; lines.Scan(); number++ {
 		line := strings.TrimSpace(lines.Text())
 		if line == "" || line[0] == '#' {
@@ -132,9 +151,18 @@ func Parse(r io.Reader) (Scenario, error) {
 			begun = true
 			continue
 		}
-		if err := s.set(line); err != nil {
+		c, err := parseComposite(line)
+		if c != nil {
+			composites = append(composites, c)
+		} else if err == nil {
+			err = s.set(line)
+		}
+		if err != nil {
 			faults = append(faults, fmt.Errorf("line %d: %w", number, err))
 		}
+	}
+	for _, c := range composites { // when it is known how many nodes there are
+		s.Faults = append(s.Faults, c(s.complete())...)
 	}
 	if err := lines.Err(); err != nil {
 		faults = append(faults, err)

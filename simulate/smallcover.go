@@ -12,7 +12,8 @@ import (
 
 // hits are the kinds of fault in the order of their bits in smallNode.hit.
 var hits = [...]FaultKind{
-	Crash, Leave, Pause, Resign, Hand, Cordon, ReturnSoon, LoseCall, LoseAnswer, LateCall, LateAnswer, FailBefore, FailAfter,
+	Crash, Leave, Pause, Resign, Hand, Cordon, ReturnSoon, LoseCall, LoseAnswer, LateCall, LateAnswer, FailBefore,
+	FailAfter,
 }
 
 // hitBits is the bit in smallNode.hit of a kind of fault.

@@ -27,6 +27,7 @@ type store struct {
 	stalled  int
 	deaf     int
 	echo     int
+	stale    int
 	sluggish int64
 	waiting  []item // requests that came while it was stalled
 }

@@ -100,7 +100,7 @@ func (t *Trace) lane(node int8, end time.Duration) lane {
 		case Ended, Crashed:
 			turn(e.At, 'x')
 		case FaultBegan:
-			if e.Fault.Kind == Pause {
+			if e.Fault.Kind == Pause || e.Fault.Kind == Sleep {
 				l.fill(column(e.At, end), column(e.At+e.Fault.For, end)-1, 'z')
 			}
 		}

@@ -121,8 +121,38 @@ func (w *world) run() {
 		w.fold(uint64(it.at) ^ uint64(it.do)<<56 ^ uint64(it.node)<<48 ^ it.term<<20 ^ it.call)
 		w.happen(it)
 	}
+	if w.check.violation.Beyond {
+		w.aftermath()
+	}
 	w.now = max(w.now, min(int64(w.sc.End), math.MaxInt64))
 	w.check.end(w)
+}
+
+// aftermath plays on after what is outside of the promise has done its damage, without a trace and with all work
+// writing all the time, to see whether the fence holds.
+func (w *world) aftermath() {
+	c, trace, digest, events, steps := &w.check, w.trace, w.digest, w.events, w.steps
+	found := c.violation
+	w.trace = nil
+	for len(w.q.items) > 0 && w.q.items[0].at <= int64(w.sc.End) && c.violation.Rule != "Zeno" {
+		c.violation = Violation{}
+		for i := range w.sc.Nodes {
+			if n := &w.nodes[i]; n.up && n.work.running && n.paused <= w.now {
+				c.write(w, uint8(i))
+			}
+		}
+		it := w.q.pop()
+		if it.at > w.now {
+			w.now, w.still = it.at, 0
+		}
+		w.happen(it)
+	}
+	found.Unfenced = c.unfenced
+	c.violation = found
+	w.trace, w.digest, w.events, w.steps = trace, digest, events, steps
+	if trace != nil && len(trace.Entries) > 0 {
+		trace.Entries[len(trace.Entries)-1].Text = found.String()
+	}
 }
 
 func (w *world) fold(x uint64) {

@@ -26,8 +26,8 @@ models: these are elections, not databases.
   --first N      the first seed; default 0
   --nodes N      how many nodes stand; default 5
   --ttl D        length of the lease; default 15s
-  --store KIND   what the store is like: expiring (it lets leases run out) or register (it only compares
-                 and swaps); default expiring
+  --store KIND   what the store is like: expiring (it lets leases run out), register (it only compares
+                 and swaps) or forgetful (it loses writes, which is outside of the promise); default expiring
   --replay WHAT  play one scenario: a file, "-" for standard input, or a token such as t1:...
   --shrink       with --replay: make it small before it is shown
   --cover        fail, too, if a move of the election, a rare event that schedules are meant to meet, or a

@@ -67,6 +67,13 @@ func TestACampaignThatMissesSomethingSaysWhatAndFailsIfAsked(t *testing.T) {
 	}
 }
 
+func TestAStoreThatForgetsIsPlayedAndWhatTheFenceDidIsSaid(t *testing.T) {
+	status, out, errs := call(t, "simulate", "--seeds", "500", "--store", "forgetful")
+	if status != 0 || errs != "" || !strings.Contains(out, "no rule is broken inside of the promise; outside of it, ") {
+		t.Errorf("exit code is %d, output %s%s", status, out, errs)
+	}
+}
+
 func TestOneSeedIsShown(t *testing.T) {
 	status, out, _ := call(t, "simulate", "--seeds", "1", "--first", "7")
 	if status != 0 || !strings.HasPrefix(out, "seed 7  digest ") ||
@@ -109,7 +116,8 @@ func TestAScenarioIsMadeSmallAndShownAsAPage(t *testing.T) {
 
 func TestWhatIsOutsideOfThePromiseIsShownAndNoFault(t *testing.T) {
 	status, out, _ := call(t, "simulate", file(t, twoLead))
-	if status != 0 || !strings.HasPrefix(out, "FAIL R1 at ") || !strings.Contains(out, "(outside of the promise)") {
+	if status != 0 || !strings.HasPrefix(out, "FAIL R1 at ") ||
+		!strings.Contains(out, "(outside of the promise; the fence held)") {
 		t.Errorf("exit code is %d, output %s", status, out)
 	}
 }
@@ -193,7 +201,7 @@ func TestWhatCannotBeSimulatedIsAnsweredInOneLine(t *testing.T) {
 		{[]string{"--nodes", "17"}, "tenure simulate: 17 nodes; 1 to 16 can be simulated"},
 		{[]string{"--nodes", "17", "--seeds", "1"}, "17 nodes; 1 to 16 can be simulated"},
 		{[]string{"--ttl", "-1s"}, "--ttl -1s is not positive"},
-		{[]string{"--store", "wood"}, `--store "wood" is unknown; known are expiring and register`},
+		{[]string{"--store", "wood"}, `--store "wood" is unknown; known are expiring, register and forgetful`},
 		{[]string{"--shrink"}, "--shrink does not go with a range of seeds"},
 		{[]string{"--crashes", "1"}, "--crashes does not go with a range of seeds"},
 		{[]string{"--explore", "--seeds", "5"}, "--seeds does not go with --explore"},

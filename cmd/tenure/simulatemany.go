@@ -19,10 +19,15 @@ func (s *simulating) campaign(ctx context.Context, base simulate.Scenario) (int,
 		base.Nodes = 5
 	}
 	base.Timing = fsm.Timing{TTL: s.ttl}
-	if s.store != simulate.Expiring.String() {
-		if base.Store = simulate.Register; s.store != base.Store.String() {
-			return usage("--store %q is unknown; known are %s and %s", s.store, simulate.Expiring, simulate.Register)
-		}
+	switch s.store {
+	case simulate.Expiring.String():
+	case simulate.Register.String():
+		base.Store = simulate.Register
+	case simulate.Forgetful.String():
+		base.Store = simulate.Forgetful
+	default:
+		return usage("--store %q is unknown; known are %s, %s and %s", s.store, simulate.Expiring, simulate.Register,
+			simulate.Forgetful)
 	}
 	if s.seeds == 1 {
 		if err := base.Check(); err != nil {
@@ -55,8 +60,13 @@ func (s *simulating) campaign(ctx context.Context, base simulate.Scenario) (int,
 	case stopped:
 		return statusInterrupted, fmt.Errorf("interrupted after %s; no rule was broken", done(r))
 	}
-	fmt.Fprintf(s.out, "%s, in %v; digest %016x\nno rule is broken\n", done(r), time.Since(begin).Round(time.Millisecond),
+	fmt.Fprintf(s.out, "%s, in %v; digest %016x\nno rule is broken", done(r), time.Since(begin).Round(time.Millisecond),
 		r.Digest)
+	if r.Beyond > 0 {
+		fmt.Fprintf(s.out, " inside of the promise; outside of it, %d schedules broke one, and in %d of these the fence held",
+			r.Beyond, r.Beyond-r.Unfenced)
+	}
+	fmt.Fprintln(s.out)
 	if s.html != "" {
 		fmt.Fprintf(s.out, "there is nothing to show, so %s was not written\n", s.html)
 	}

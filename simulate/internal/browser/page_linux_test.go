@@ -143,7 +143,8 @@ func (v *view) opened(t *testing.T) {
 		most = max(most, n)
 	}
 	if all := b.Dx() * b.Dy(); len(colours) < 50 || most > all*95/100 {
-		t.Errorf("%s: the picture is blank, or nearly: %d colours, %d of %d pixels are the same", v.name, len(colours), most, all)
+		t.Errorf("%s: the picture is blank, or nearly: %d colours, %d of %d pixels are the same",
+			v.name, len(colours), most, all)
 	}
 	if paper := v.at(3, 3); v.dark != (luminance(paper) < 60) {
 		t.Errorf("%s: the paper is %v", v.name, paper)
