@@ -1,0 +1,133 @@
+package etcd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc"
+
+	"github.com/go-tenure/tenure/lease"
+)
+
+// orphan is an etcd lease that nothing is known to be attached to.
+type orphan struct {
+	id    clientv3.LeaseID
+	until time.Time // when it has ended by itself, about
+}
+
+// maxOrphans is how many are remembered. The others end by themselves.
+const maxOrphans = 100
+
+// grant has etcd grant a lease of its own kind. We choose the number, so that a grant whose answer was lost is known
+// and can be revoked.
+func (m *Manager) grant(ctx context.Context, ttl time.Duration) (clientv3.LeaseID, error) {
+	id := clientv3.LeaseID(1 + rand.Int64N(1<<63-2))
+	seconds := int64(ttl / time.Second)
+	resp, err := m.leases.LeaseGrant(ctx, &pb.LeaseGrantRequest{ID: int64(id), TTL: seconds}, grpc.WaitForReady(true))
+	switch {
+	case errors.Is(rpctypes.Error(err), rpctypes.ErrLeaseExist): // the client asked twice and got the second answer
+		var live *clientv3.LeaseTimeToLiveResponse
+		if live, err = m.client.TimeToLive(ctx, id); err == nil && live.GrantedTTL < seconds {
+			err = fmt.Errorf("etcd granted %d s instead of %d s", live.GrantedTTL, seconds)
+		}
+	case err == nil && resp.TTL < seconds:
+		err = fmt.Errorf("etcd granted %d s instead of %d s", resp.TTL, seconds)
+	}
+	if err != nil {
+		m.disown(ctx, id, ttl)
+		return 0, err
+	}
+	return id, nil
+}
+
+// keepAlive makes an etcd lease last as long as it was granted for, from now on. It asks once: the client's own
+// KeepAliveOnce asks again and again without a pause while the cluster has no leader.
+func (m *Manager) keepAlive(ctx context.Context, id clientv3.LeaseID, ttl time.Duration) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // of the stream
+	stream, err := m.leases.LeaseKeepAlive(ctx, grpc.WaitForReady(true))
+	if err != nil {
+		return err
+	}
+	if err := stream.Send(&pb.LeaseKeepAliveRequest{ID: int64(id)}); err != nil {
+		return err
+	}
+	resp, err := stream.Recv()
+	switch {
+	case err != nil:
+		return err
+	case resp.ID != int64(id):
+		return fmt.Errorf("etcd answered for lease %x instead of %x", resp.ID, int64(id))
+	case resp.TTL <= 0:
+		return rpctypes.ErrLeaseNotFound
+	case time.Duration(resp.TTL) < ttl/time.Second:
+		return fmt.Errorf("etcd prolonged the lease by %d s instead of %v", resp.TTL, ttl)
+	}
+	return nil
+}
+
+// disown ends an etcd lease that is no longer wanted, now or at the next Acquire.
+func (m *Manager) disown(ctx context.Context, id clientv3.LeaseID, ttl time.Duration) {
+	if m.revoke(ctx, id) {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.orphans) == maxOrphans {
+		m.orphans = append(m.orphans[:0], m.orphans[1:]...)
+	}
+	m.orphans = append(m.orphans, orphan{id, time.Now().Add(ttl)})
+}
+
+// revoke reports whether the lease is known to be no more.
+func (m *Manager) revoke(ctx context.Context, id clientv3.LeaseID) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	_, err := m.client.Revoke(ctx, id)
+	return err == nil || errors.Is(err, rpctypes.ErrLeaseNotFound)
+}
+
+// sweep revokes what could not be revoked before. An acquisition that was carried out although its answer was lost is
+// undone by it, and one that is still under way can no longer succeed.
+func (m *Manager) sweep(ctx context.Context) {
+	m.mu.Lock()
+	orphans := m.orphans
+	m.orphans = nil
+	m.mu.Unlock()
+	for _, o := range orphans {
+		if left := time.Until(o.until); left > 0 {
+			m.disown(ctx, o.id, left)
+		}
+	}
+}
+
+// recall returns what is known of l if it was granted here.
+func (m *Manager) recall(l lease.Lease) (sight, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s, ok := m.mine[l.Key]
+	return s, ok && s.Term == l.Term && s.Holder.Is(l.Holder)
+}
+
+func (m *Manager) remember(s sight) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if known := m.mine[s.Key]; known.Term <= s.Term {
+		m.mine[s.Key] = s
+	}
+}
+
+func (m *Manager) forget(l lease.Lease) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.mine[l.Key].Term == l.Term {
+		delete(m.mine, l.Key)
+	}
+}
