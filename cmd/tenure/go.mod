@@ -1,15 +1,35 @@
 module github.com/go-tenure/tenure/cmd/tenure
 
-go 1.25.0
+go 1.26.0
 
-replace github.com/go-tenure/tenure => ../..
+replace (
+	github.com/go-tenure/tenure => ../..
+	github.com/go-tenure/tenure/lease/etcd => ../../lease/etcd
+)
 
 require (
 	github.com/go-tenure/tenure v0.0.0-00010101000000-000000000000
+	github.com/go-tenure/tenure/lease/etcd v0.0.0-00010101000000-000000000000
+	go.etcd.io/etcd/client/v3 v3.7.3
 	go.uber.org/goleak v1.3.0
+	go.uber.org/zap v1.27.1
 )
 
 require (
 	github.com/benbjohnson/clock v1.3.5 // indirect
+	github.com/coreos/go-semver v0.3.1 // indirect
+	github.com/coreos/go-systemd/v22 v22.7.0 // indirect
+	github.com/golang/protobuf v1.5.4 // indirect
+	github.com/grpc-ecosystem/grpc-gateway/v2 v2.29.0 // indirect
 	github.com/looplab/fsm v1.0.3 // indirect
+	go.etcd.io/etcd/api/v3 v3.7.3 // indirect
+	go.etcd.io/etcd/client/pkg/v3 v3.7.3 // indirect
+	go.uber.org/multierr v1.11.0 // indirect
+	golang.org/x/net v0.61.0 // indirect
+	golang.org/x/sys v0.49.0 // indirect
+	golang.org/x/text v0.43.0 // indirect
+	google.golang.org/genproto/googleapis/api v0.0.0-20260803160001-6ac0973c030d // indirect
+	google.golang.org/genproto/googleapis/rpc v0.0.0-20260803160001-6ac0973c030d // indirect
+	google.golang.org/grpc v1.83.2 // indirect
+	google.golang.org/protobuf v1.36.11 // indirect
 )

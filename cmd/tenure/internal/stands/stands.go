@@ -61,6 +61,11 @@ func Find(name string) (Kind, error) {
 
 func kinds() map[string]Kind {
 	all := map[string]Kind{
+		"etcd": {
+			Server:  func() servers.Spec { return servers.Etcd() },
+			Address: func(_ *servers.Server, at string) string { return "etcd://" + at }, TTL: 2 * time.Second, Notifies: true,
+			Extra: 600 * time.Millisecond, // it looks for leases that have ended twice a second
+		},
 		"file": {
 			Address: func(_ *servers.Server, at string) string { return "file:" + at }, TTL: 2 * time.Second, Notifies: true,
 		},

@@ -21,6 +21,7 @@ type scheme struct {
 
 // schemes is every kind of store, in the order of the help.
 var schemes = []scheme{
+	{"etcd", "etcd://HOST:PORT,.../PREFIX", "an etcd cluster; ?tls=true, ca, cert and key name certificates", openEtcd},
 	{"file", "file:DIR", "a directory that all processes of one host share", openFile},
 }
 

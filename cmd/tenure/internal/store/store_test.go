@@ -21,7 +21,7 @@ func TestAnAddressThatCannotBeMeantIsRefused(t *testing.T) {
 	for address, says := range map[string]string{
 		"":                               "has no scheme",
 		"/var/lib/tenure":                "write file:/var/lib/tenure",
-		"consul://localhost":             `the scheme "consul" is unknown; known: file:DIR`,
+		"consul://localhost":             `the scheme "consul" is unknown; known: `,
 		"consul://me:secret@host/db":     `the scheme "consul" is unknown`,
 		"me:secret@host":                 "is unknown",
 		"//me/secret@host":               "has no scheme",
