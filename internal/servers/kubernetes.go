@@ -107,7 +107,7 @@ func KubeDo(ctx context.Context, i Instance, method, path, body string) error {
 		return err
 	}
 	req.Header.Set("Authorization", "Bearer "+KubeAdmin)
-	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Content-Type", "application/yaml")
 	resp, err := client.Do(req)
 	if err != nil {
 		return err

@@ -31,11 +31,10 @@ const (
 )
 
 // elect runs electors of client-go one after the other, as a pod that is started again does, until ctx ends. lead is
-// called for each tenure and returns when its context ends.
+// called for each tenure and returns as soon as its context ends.
 func elect(ctx context.Context, leases coordination.LeasesGetter, key, identity string, lead func(context.Context)) {
 	ctx = klog.NewContext(ctx, klog.Logger{}) // which says nothing
 	for ctx.Err() == nil {
-		var work sync.WaitGroup
 		elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
 			Lock: &resourcelock.LeaseLock{
 				LeaseMeta: metav1.ObjectMeta{Namespace: "default", Name: key}, Client: leases,
@@ -43,7 +42,7 @@ func elect(ctx context.Context, leases coordination.LeasesGetter, key, identity 
 			},
 			LeaseDuration: leaseDuration, RenewDeadline: renewDeadline, RetryPeriod: retryPeriod,
 			Callbacks: leaderelection.LeaderCallbacks{
-				OnStartedLeading: func(ctx context.Context) { work.Go(func() { lead(ctx) }) },
+				OnStartedLeading: lead, // in a goroutine of its own, which Run does not wait for
 				OnStoppedLeading: func() {},
 			},
 		})
@@ -51,7 +50,6 @@ func elect(ctx context.Context, leases coordination.LeasesGetter, key, identity 
 			panic(err)
 		}
 		elector.Run(ctx)
-		work.Wait()
 	}
 }
 
