@@ -64,6 +64,12 @@ func Bubble(t *testing.T, c Cluster, declare func(w *World)) {
 		if len(w.failures) > 0 {
 			w.fail(t, c, declare)
 		}
+		if c.Twice {
+			if again := bubble(t, c, seed, declare); again.digest != w.digest {
+				t.Fatalf("simulate: seed %d goes two ways (digest %016x, then %016x): the function given to Bubble is not "+
+					"repeatable; its documentation says what makes it so\n%s", seed, w.digest, again.digest, again.picture())
+			}
+		}
 		for _, v := range w.met {
 			met[v.Rule] = true
 			t.Logf("simulate: seed %d violates, as expected, %s", seed, v)

@@ -45,7 +45,8 @@ type call struct {
 	term   lease.Term
 	number uint64 // of the machine's call; 0: nobody awaits the answer
 	hangs  bool   // its client does not heed its context
-	answer chan item
+	answer item
+	done   chan struct{} // closed when there is an answer
 }
 
 // boot starts the process of node i, which the machine of the simulation has done already.
@@ -168,7 +169,8 @@ func (p *process) find(number uint64, op fsm.Op) *call {
 // answer lets c return.
 func (p *process) answer(c *call, it item) {
 	p.drop(c)
-	c.answer <- it
+	c.answer = it
+	close(c.done)
 }
 
 func (p *process) drop(c *call) {
@@ -221,42 +223,46 @@ func (g glass) Watch(_ string, changed func(lease.Record)) (stop func(), err err
 	return func() { set(nil) }, nil
 }
 
-func (d door) Acquire(ctx context.Context, key string, h lease.Holder, _ time.Duration) (lease.Lease, error) {
-	l := lease.Lease{Key: key, Holder: h}
-	it, err := d.ask(ctx, fsm.Acquire, 0)
-	switch {
-	case err != nil:
-		return lease.Lease{}, err
-	case it.kind == fsm.Refused:
-		return lease.Lease{}, &lease.HeldError{Record: d.p.record(it)}
+// The methods of a door run on the small stack that a goroutine begins with if what is rare is done elsewhere.
+
+func (d door) Acquire(ctx context.Context, key string, h lease.Holder, _ time.Duration) (l lease.Lease, err error) {
+	c := &call{op: fsm.Acquire, done: make(chan struct{})}
+	if err := d.ask(ctx, c); err != nil {
+		return l, err
 	}
-	l.Term = lease.Term(it.term)
+	if c.answer.kind == fsm.Refused {
+		return l, d.held(c)
+	}
+	l.Key, l.Holder, l.Term = key, h, lease.Term(c.answer.term)
 	return l, nil
 }
 
+func (d door) held(c *call) error { return &lease.HeldError{Record: d.p.record(c.answer)} }
+
 func (d door) Renew(ctx context.Context, l lease.Lease, _ time.Duration) error {
-	return d.confirm(ctx, fsm.Renew, l)
+	return d.confirm(ctx, fsm.Renew, &l)
 }
 
 func (d door) Release(ctx context.Context, l lease.Lease) error {
-	return d.confirm(ctx, fsm.Release, l)
+	return d.confirm(ctx, fsm.Release, &l)
 }
 
-func (d door) confirm(ctx context.Context, op fsm.Op, l lease.Lease) error {
-	it, err := d.ask(ctx, op, l.Term)
-	if err == nil && it.kind == fsm.Refused {
-		err = &lease.LostError{Lease: l, Record: d.p.record(it)}
+func (d door) confirm(ctx context.Context, op fsm.Op, l *lease.Lease) error {
+	c := &call{op: op, term: l.Term, done: make(chan struct{})}
+	err := d.ask(ctx, c)
+	if err == nil && c.answer.kind == fsm.Refused {
+		err = &lease.LostError{Lease: *l, Record: d.p.record(c.answer)}
 	}
 	return err
 }
 
 // ask waits for the answer. Like a good client it returns when its context ends, unless a fault makes it hang.
-func (d door) ask(ctx context.Context, op fsm.Op, term lease.Term) (item, error) {
-	p, c := d.p, &call{op: op, term: term, answer: make(chan item, 1)}
+func (d door) ask(ctx context.Context, c *call) error {
+	p := d.p
 	p.w.mu.Lock()
 	if p.isGone() {
 		p.w.mu.Unlock()
-		return item{}, errDied
+		return errDied
 	}
 	p.calls, p.fresh = append(p.calls, c), append(p.fresh, c)
 	p.w.mu.Unlock()
@@ -264,22 +270,28 @@ func (d door) ask(ctx context.Context, op fsm.Op, term lease.Term) (item, error)
 	done := ctx.Done()
 	for {
 		select {
-		case it := <-c.answer:
-			if it.kind == fsm.Unknown {
-				return it, fmt.Errorf("simulate: the store failed to %s", op)
+		case <-c.done:
+			if c.answer.kind == fsm.Unknown {
+				return c.failed()
 			}
-			return it, nil
+			return nil
 		case <-p.gone:
-			return item{}, errDied
+			return errDied
 		case <-done:
 			p.w.mu.Lock()
 			hangs := c.hangs
 			p.w.mu.Unlock()
 			if !hangs {
 				p.drop(c)
-				return item{}, fmt.Errorf("simulate: no answer: %w", ctx.Err())
+				return c.unanswered(ctx)
 			}
 			done = nil
 		}
 	}
+}
+
+func (c *call) failed() error { return fmt.Errorf("simulate: the store failed to %s", c.op) }
+
+func (c *call) unanswered(ctx context.Context) error {
+	return fmt.Errorf("simulate: no answer: %w", ctx.Err())
 }

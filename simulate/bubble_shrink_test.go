@@ -158,6 +158,28 @@ func TestAFunctionThatIsNotRepeatableIsNotShrunk(t *testing.T) {
 	}
 }
 
+func TestASeedThatGoesTwoWaysIsFoundWhenItIsPlayedTwice(t *testing.T) {
+	for _, repeatable := range []bool{true, false} {
+		calls := 0
+		ok, said := inTest("TestTwice", func(t *testing.T) {
+			Bubble(t, Cluster{Nodes: 2, Seeds: 2, Twice: true, Keep: t.TempDir()}, func(w *World) {
+				if calls++; repeatable {
+					calls = 0
+				}
+				ledger, value := w.FencedStore("ledger"), fmt.Sprint(calls)
+				w.Lead("billing", func(ctx context.Context, t *actor.Tenure) error {
+					_ = ledger.With(t).Write(ctx, value)
+					<-ctx.Done()
+					return nil
+				})
+			})
+		})
+		if ok != repeatable || !ok && !strings.Contains(said, "seed 0 goes two ways (digest ") {
+			t.Errorf("repeatable %v: passed %v\n%s", repeatable, ok, said)
+		}
+	}
+}
+
 func TestAnExpectationOfTheUsersIsNotShrunkByEndingBeforeItIsMet(t *testing.T) {
 	declare := func(w *World) {
 		idle(w)

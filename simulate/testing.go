@@ -18,10 +18,14 @@ type Cluster struct {
 	TTL    time.Duration // 0: Timing.TTL, or else 15 s
 	Timing fsm.Timing    // zero fields derive from the TTL
 	Store  StoreKind     // what the store is like
-	Seeds  int           // how many schedules; 0: 10 000
+	Seeds  int           // how many schedules; 0: 10 000, and one in a bubble
 	First  uint64        // the first seed
-	// Keep is where scripts that failed are kept; they are played first. Empty: testdata/simulate.
+	// Keep is where scripts that failed are kept; they are played first. Empty: testdata/simulate. Those of a bubble are
+	// in a directory below that is named after the test.
 	Keep string
+	// Twice: a bubble plays each seed twice and fails if it goes two ways, to show that the test is repeatable. Schedules
+	// without a bubble cannot be otherwise.
+	Twice bool
 }
 
 func (c Cluster) base() Scenario {
