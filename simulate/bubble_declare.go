@@ -45,9 +45,10 @@ func (w *World) UnfencedStore(name string) *Resource { return &Resource{w: w, na
 // Watch lets the nodes watch the store, so that they need not wait for their next poll.
 func (w *World) Watch() { w.scenario.Watch = true }
 
-// At has faults begin at d; their own At is not used. Faults of a single request, such as LoseAnswer, hit it whenever
-// it is made. Faults of the work end the context of the user's work later or earlier than the node does; see [Ignore],
-// [ReturnSoon] and [Fails]. Back is refused, since clocks in a bubble have one reading only.
+// At has faults begin at d, or as much later as their own At says: composites, such as those of [HuntLeader], count
+// from d. Faults of a single request, such as LoseAnswer, hit it whenever it is made. Faults of the work end the
+// context of the user's work later or earlier than the node does; see [Ignore], [ReturnSoon] and [Fails]. Back is
+// refused, since clocks in a bubble have one reading only, and so are the faults of registers.
 func (w *World) At(d time.Duration, faults ...Fault) {
 	for _, f := range faults {
 		if f.Kind > noFault && int(f.Kind) < faultKinds && shapes[f.Kind].store && f.Target == 0 {
@@ -56,7 +57,7 @@ func (w *World) At(d time.Duration, faults ...Fault) {
 		if err := playable(f); err != nil {
 			w.wrongly("At(%v): %w", d, err)
 		}
-		if f.At = d; shapes[min(int(f.Kind), faultKinds-1)].call {
+		if f.At += d; shapes[min(int(f.Kind), faultKinds-1)].call {
 			f.At = 0
 		}
 		w.scenario.Faults = append(w.scenario.Faults, f)
@@ -68,7 +69,7 @@ func playable(f Fault) error {
 	switch {
 	case f.Kind == noFault || int(f.Kind) >= faultKinds:
 		return fmt.Errorf("%v is no fault; set Kind", f.Kind)
-	case f.Kind == Back:
+	case f.Kind == Back || f.Kind == Conflict || f.Kind == Stale:
 		return fmt.Errorf("%v cannot be played in a bubble; play it with simulate.Play", f.Kind)
 	case shapes[f.Kind].store != (f.Target == TheStore):
 		return fmt.Errorf("%v of the target %d; faults of the store, and only they, have TheStore", f.Kind, f.Target)
@@ -131,8 +132,8 @@ func (w *World) complete() []error {
 	if w.script != nil {
 		w.scenario, w.planned = *w.script, false
 	}
-	if w.scenario.Store != Expiring {
-		w.wrongly("store %v; a bubble has an expiring one", w.scenario.Store)
+	if w.scenario.Store == Register {
+		w.wrongly("store %v; a bubble has an expiring or a forgetful one", w.scenario.Store)
 	}
 	faults := w.wrong
 	if err := w.scenario.Check(); err != nil {

@@ -65,8 +65,8 @@ func (w *World) drive() {
 		w.await()
 		w.happen(it)
 		w.settle(it)
-		if v := &w.world.check.violation; v.Beyond { // to be expected; what the resources make of it is worth seeing
-			*v = Violation{}
+		if w.world.check.violation.Beyond { // to be expected; what the resources make of it is worth seeing
+			w.beyond()
 		}
 	}
 }

@@ -153,9 +153,9 @@ func ExampleWorld_Plan() {
 			})
 		})
 	})
-	fmt.Printf("passed: %v, %d writes accepted, %d stale ones refused\n", passed, accepted, refused)
+	fmt.Println("passed:", passed, "- thousands of writes:", accepted > 5000, "- stale ones refused:", refused > 0)
 	// Output:
-	// passed: true, 9748 writes accepted, 32 stale ones refused
+	// passed: true - thousands of writes: true - stale ones refused: true
 }
 
 // Nodes on Mock clocks do what nodes in the time of the bubble do.

@@ -79,7 +79,7 @@ func FailoverWithin(d time.Duration) Expectation {
 				away, paused = 0, [MaxNodes]int{}
 			case FaultBegan, FaultOver:
 				switch e.Fault.Kind {
-				case Pause:
+				case Pause, Sleep:
 					paused[e.Node] += step
 				case Down, Refusing, Stall:
 					away += step
@@ -123,9 +123,9 @@ func Drained(d time.Duration) Expectation {
 				over(i, e.At, "returned")
 			case e.Kind == Crashed:
 				runs[i], working[i], paused[i] = false, false, false
-			case e.Kind == FaultBegan && e.Fault.Kind == Pause:
+			case e.Kind == FaultBegan && stands(e.Fault):
 				paused[i], froze[i] = true, e.At
-			case e.Kind == FaultOver && e.Fault.Kind == Pause:
+			case e.Kind == FaultOver && stands(e.Fault):
 				goesOn(i, e.At)
 			case e.Kind == Healed:
 				for i := range paused {
@@ -139,3 +139,6 @@ func Drained(d time.Duration) Expectation {
 		return errors.Join(wrong...)
 	}
 }
+
+// stands reports whether a process stands still during f, as a trace has it.
+func stands(f Fault) bool { return f.Kind == Pause || f.Kind == Sleep }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"os"
+	"runtime"
 	"testing"
 
 	"github.com/go-tenure/tenure/actor"
@@ -29,8 +30,16 @@ func inTest(name string, f func(t *testing.T)) (ok bool, said string) {
 		}
 	}
 	swap()
+	procs, done := runtime.GOMAXPROCS(0), false // -cpu asks for several runs
 	all := func(string, string) (bool, error) { return true, nil }
-	ok = testing.RunTests(all, []testing.InternalTest{{Name: name, F: f}})
+	ok = testing.RunTests(all, []testing.InternalTest{{Name: name, F: func(t *testing.T) {
+		runtime.GOMAXPROCS(procs)
+		if !done {
+			done = true
+			f(t)
+		}
+	}}})
+	runtime.GOMAXPROCS(procs)
 	swap()
 	os.Stdout = out
 	_ = file.Close()

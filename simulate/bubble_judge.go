@@ -43,6 +43,18 @@ func (w *World) judge() {
 	}
 }
 
+// beyond takes note of a violation outside of the promise and goes on. Whether a fence has held will be seen.
+func (w *World) beyond() {
+	v := w.world.check.violation
+	w.world.check.violation, v.Beyond = Violation{}, false
+	for k := len(w.trace.Entries) - 1; k >= 0; k-- {
+		if e := &w.trace.Entries[k]; e.Kind == Violated {
+			e.Text = v.String() + " (outside of the promise)"
+			return
+		}
+	}
+}
+
 // disappointments is what was expected and did not hold.
 func (w *World) disappointments() (all []Violation) {
 	for i, e := range w.expect {

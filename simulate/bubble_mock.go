@@ -14,14 +14,18 @@ import (
 // Mocks, to the digest, and a test of this package holds it to that.
 //
 // A Mock shows the true time, and while it is set forward its timers fire on the way. So no process can stand still or
-// be slow, and no clock drift or jump: Pause, Slow, Drift and Forward are refused. The time of package time stands
+// be slow, and no clock drift or jump: Pause, Sleep, Brink, Slow, Drift and Forward are refused. Package time stands
 // still; the work is to use ClockOf only. Tick and Ticker work, and Stop of every timer; a timer that was Reset fires
 // with the next thing that happens, because the driver cannot know of it.
 func (w *World) Mocks() { w.mocks = true }
 
 // onMocks reports whether f can be played on Mocks.
 func onMocks(f Fault) bool {
-	return f.Kind != Pause && f.Kind != Slow && f.Kind != Drift && f.Kind != Forward
+	switch f.Kind {
+	case Pause, Sleep, Brink, Slow, Drift, Forward:
+		return false
+	}
+	return true
 }
 
 // mockClock is the Mock of a process as its work sees it. It tells the driver when there will be something to do.

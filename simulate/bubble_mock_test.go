@@ -172,7 +172,7 @@ func TestTheClockOfWorkOnAMockIsOnTime(t *testing.T) {
 func TestWhatMocksCannotShowIsRefused(t *testing.T) {
 	for _, script := range []string{
 		"pause n0 at 1s for 1s", "slow n0 at 1s for 1s by 1ms", "drift n0 at 1s for 1s by 5ppm",
-		"clock-forward n0 at 1s by 1s",
+		"clock-forward n0 at 1s by 1s", "sleep n0 at 1s for 1s", "brink n0 at 1s by -1s",
 	} {
 		w := bubble(t, Cluster{}, 0, func(w *World) {
 			w.Mocks()

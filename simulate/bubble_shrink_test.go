@@ -222,7 +222,7 @@ func TestAScriptThatABubbleCannotPlayIsRefusedInOneLine(t *testing.T) {
 		"":       "it begins with",
 		"t1:!!!": "is damaged",
 		"tenure scenario 1\nclock-back n0 at 1s by 1s\n":    "cannot be played in a bubble",
-		"tenure scenario 1\nstore register\n":               "a bubble has an expiring one",
+		"tenure scenario 1\nstore register\n":               "a bubble has an expiring or a forgetful one",
 		"tenure scenario 1\npause n0 at 90s for 1s\n":       "all has been healed",
 		"tenure scenario 1\nlose-call leader #1\n":          "needs a node by number",
 		"tenure scenario 1\nnodes 2\npause n3 at 1s for 1s": "no node n3 among 2",

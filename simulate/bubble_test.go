@@ -104,7 +104,7 @@ func tell(t *testing.T, w *World, script string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.At(f.At, f)
+		w.At(0, f)
 	}
 }
 
@@ -219,5 +219,30 @@ func TestOneSeedIsOneRun(t *testing.T) {
 	again(40)
 	if other := play(6); other == first {
 		t.Error("another seed has the same digest")
+	}
+}
+
+func TestCompositesCountFromTheMomentTheyAreGivenFor(t *testing.T) {
+	w := bubble(t, Cluster{Nodes: 3, Store: Forgetful}, 5, func(w *World) {
+		ledger := w.FencedStore("ledger")
+		biller(w, ledger)
+		w.At(10*time.Second, HuntLeader(0, 20*time.Second, 20*time.Second)...)
+		w.At(40*time.Second, HuntDeadline(time.Second, 30*time.Second, 20*time.Second, 50*time.Millisecond)...)
+		w.At(20*time.Second, Fault{Kind: Sleep, Target: 0, For: 30 * time.Second})
+		w.Expect(OneWriter(ledger), Drained(time.Second))
+	})
+	mustPass(t, w)
+	var crashed []time.Duration
+	brinks := 0
+	for _, e := range w.trace.Entries {
+		switch {
+		case e.Kind == Crashed:
+			crashed = append(crashed, e.At)
+		case e.Kind == FaultBegan && e.Fault.Kind == Pause && e.At >= 41*time.Second:
+			brinks++
+		}
+	}
+	if len(crashed) != 2 || crashed[0] != 10*time.Second || crashed[1] != 30*time.Second || brinks == 0 {
+		t.Errorf("crashes at %v, %d stood still beside their deadline\n%s", crashed, brinks, w.trace.Timeline())
 	}
 }

@@ -9,7 +9,8 @@
 //     [Trace.Timeline] on a terminal and by [Trace.HTML] in a browser, and repeated by [Replay]. [Run] does all of that
 //     for a user's test.
 //   - Your own code. [Bubble] runs the nodes of package actor and the user's own work over the same world, in a
-//     synctest bubble, one thing at a time, and holds every move and every call to what the machine does.
+//     synctest bubble, one thing at a time, and holds every move and every call to what the machine does. What fails
+//     is shrunk and shown as well, and repeated by [ReplayBubble].
 //   - Everything. [Small.Explore] visits every state that a small world can reach, with every order of events, every
 //     loss and every delay, and says exactly what that world was.
 //
@@ -34,4 +35,31 @@
 // stop does not begin to lead, and ends soon), "Zeno" (time goes on) and "table" (no other moves than those of the
 // table). A leader that was paused beyond its deadline, whose work ignores its context or whose lease was taken away
 // by hand is outside of the promise, as docs/SAFETY.md says; its terms are checked all the same.
+//
+// # Your own code
+//
+// In a bubble goroutines, channels, contexts, logs and hooks are real, and the work is the user's. Nothing else moves
+// them than one driver. It has one queue for everything: timers of the nodes' clocks, messages, faults, returns of the
+// work, writes to what it protects. It takes one item out, delivers it to one goroutine, and waits until all have come
+// to rest; what they did meanwhile goes into the queue in an order that does not depend on who was first. So a select
+// of the actor never finds two cases ready, and one seed is one run. Each item is taken by a machine of the simulation
+// too, and every node that it touched is compared with its machine: moves, calls, term, and time left to the
+// nanosecond. The machine's world is that of a schedule, so all its rules are checked, and a schedule with the same
+// faults makes the same moves at the same instants.
+//
+// What the work writes to, a [Resource] or a [Set], shows what a fence is for: see [World.ExpectViolation].
+// [World.Plan] draws faults for each seed. [World.Mocks] puts the nodes on Mock clocks, which must make no difference.
+//
+// A bubble does not see what the work does outside of it. What the user's own goroutines do at one and the same
+// instant is theirs, and so is their state between two runs; [Cluster].Twice finds out. Code that waits for a mutex or
+// for input is not at rest, and the bubble waits for it.
+//
+// # Rejected
+//
+// A bubble without a driver: Go fires the timers of one instant in random order on purpose, so 200 runs were 200
+// orders. One bubble for all tries of a shrinker, or a subtest for each: what the user's function has set up cannot be
+// taken back, and t.Run is not allowed in a bubble. Recording which goroutine ran when, to replay it: it breaks with
+// every change to the code, and a script of faults does not. Setting a Mock forward past a pause: its timers fire on
+// the way, at instants at which the process stood still. Recovering from a panic of the work and going on: nobody
+// knows what state it left behind; the process ends, as it would in production.
 package simulate

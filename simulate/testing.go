@@ -23,8 +23,7 @@ type Cluster struct {
 	// Keep is where scripts that failed are kept; they are played first. Empty: testdata/simulate. Those of a bubble are
 	// in a directory below that is named after the test.
 	Keep string
-	// Twice: a bubble plays each seed twice and fails if it goes two ways, to show that the test is repeatable. Schedules
-	// without a bubble cannot be otherwise.
+	// Twice has a bubble play each seed twice and fail if it goes two ways, which shows whether the test is repeatable.
 	Twice bool
 }
 
