@@ -90,11 +90,9 @@ func (c Campaign) Run() (Result, error) {
 			r.Failed, r.Violation = &s, v
 			return r, nil
 		}
-		if once := w.digest; i%100 < c.Twice {
-			w.start(s)
-			if w.run(); w.digest != once {
-				return r, fmt.Errorf("simulate: seed %d played with digest %x and then %x; something in it is not deterministic",
-					seed, once, w.digest)
+		if i%100 < c.Twice {
+			if err := w.again(s, w.digest); err != nil {
+				return r, err
 			}
 		}
 		if c.Progress != nil && i%4096 == 4095 && !c.Progress(r) {
@@ -102,4 +100,14 @@ func (c Campaign) Run() (Result, error) {
 		}
 	}
 	return r, nil
+}
+
+// again plays s once more and returns an error if that has another digest than once.
+func (w *world) again(s Scenario, once uint64) error {
+	w.start(s)
+	if w.run(); w.digest != once {
+		return fmt.Errorf("simulate: seed %d played with digest %x and then %x; something in it is not deterministic",
+			s.Seed, once, w.digest)
+	}
+	return nil
 }

@@ -130,15 +130,3 @@ func TestShrinkKeepsOnlyTheFaultsThatAreNeeded(t *testing.T) {
 		}
 	}
 }
-
-func BenchmarkSchedules(b *testing.B) {
-	w := &world{}
-	events := 0
-	b.ReportAllocs()
-	for i := 0; b.Loop(); i++ {
-		w.start(Plan(Scenario{Nodes: 5}, uint64(i)))
-		w.run()
-		events += w.events
-	}
-	b.ReportMetric(float64(events)/float64(b.N), "events/schedule")
-}
