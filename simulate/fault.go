@@ -281,5 +281,5 @@ func faultNames() []string {
 	for _, s := range shapes[1:] {
 		names = append(names, s.name)
 	}
-	return names
+	return append(names, "rolling-restart", "hunt-leader", "hunt-deadline")
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -30,9 +29,12 @@ models: these are elections, not databases.
                  and swaps) or forgetful (it loses writes, which is outside of the promise); default expiring
   --replay WHAT  play one scenario: a file, "-" for standard input, or a token such as t1:...
   --shrink       with --replay: make it small before it is shown
-  --cover        fail, too, if a move of the election, a rare event that schedules are meant to meet, or a
-                 situation that can be reached was never met; takes some 200000 schedules of 5 nodes
-  --html FILE    write what is shown as a page that opens in any browser
+  --cover        fail, too, if something was never met: a move of the election, a rare event that schedules
+                 are meant to have, or a situation that can be reached (a state, what came in, and a fault
+                 that was active then); takes some 200000 schedules of 5 nodes
+  --html FILE    write what is shown as a page that opens in any browser; likewise
+  --mermaid FILE   as a sequence diagram in the language of mermaid.js
+  --perfetto FILE  as a trace for ui.perfetto.dev or chrome://tracing
 
 With --explore it visits every state that a small world can reach, and says what that world was:
 
@@ -67,16 +69,18 @@ const statusInterrupted = 130
 
 // simulating is the command line of simulate, and where it writes to.
 type simulating struct {
-	replay, store, html string
-	seeds               int
-	first               uint64
-	nodes               int
-	ttl                 time.Duration
-	shrink, explore     bool
-	cover               bool
-	small               simulate.Small
-	out                 io.Writer
-	progress            *progress
+	replay, store     string
+	html              string // files to write, one of each kind; empty: none
+	mermaid, perfetto string
+	seeds             int
+	first             uint64
+	nodes             int
+	ttl               time.Duration
+	shrink, explore   bool
+	cover             bool
+	small             simulate.Small
+	out               io.Writer
+	progress          *progress
 }
 
 func simulation(c *command, args []string, out io.Writer) (int, error) {
@@ -89,7 +93,9 @@ func simulation(c *command, args []string, out io.Writer) (int, error) {
 	f.StringVar(&s.store, "store", simulate.Expiring.String(), "")
 	f.StringVar(&s.replay, "replay", "", "")
 	f.BoolVar(&s.shrink, "shrink", false, "")
-	f.StringVar(&s.html, "html", "", "")
+	for _, file := range s.files() {
+		f.StringVar(file.path, file.flag, "", "")
+	}
 	f.BoolVar(&s.cover, "cover", false, "")
 	f.BoolVar(&s.explore, "explore", false, "")
 	for name, n := range s.budgets() {
@@ -133,7 +139,7 @@ func (s *simulating) check(f *flags, rest []string) error {
 	if len(rest) > 0 {
 		return fmt.Errorf("do not know what to do with %q; %s", rest[0], f.help())
 	}
-	mode, others := "--explore", []string{"seeds", "first", "ttl", "store", "html", "shrink", "cover"}
+	mode, others := "--explore", []string{"seeds", "first", "ttl", "store", "html", "mermaid", "perfetto", "shrink", "cover"}
 	switch {
 	case s.explore && s.replay != "":
 		return fmt.Errorf("--explore does not go with a scenario; leave one of them out")
@@ -164,9 +170,10 @@ func (s *simulating) check(f *flags, rest []string) error {
 	case s.small.Letters < 1:
 		return fmt.Errorf("--letters %d lets nothing through; give 1 or 2", s.small.Letters)
 	}
-	if dir := filepath.Dir(s.html); s.html != "" {
-		if at, err := os.Stat(dir); err != nil || !at.IsDir() {
-			return fmt.Errorf("--html %s: there is no directory %s; give a file in one that there is", s.html, dir)
+	for _, file := range s.files() {
+		dir := filepath.Dir(*file.path)
+		if at, err := os.Stat(dir); *file.path != "" && (err != nil || !at.IsDir()) {
+			return fmt.Errorf("--%s %s: there is no directory %s; give a file in one that there is", file.flag, *file.path, dir)
 		}
 	}
 	return nil
@@ -208,37 +215,4 @@ func (s *simulating) one(context.Context) (int, error) {
 		fmt.Fprintf(s.out, "%d of %d faults are needed (%d replays)\n", len(small.Faults), len(scenario.Faults), plays)
 	}
 	return s.show(shown, original)
-}
-
-// show plays a scenario, prints its timeline and writes its page, beside that of what it was shrunk from.
-func (s *simulating) show(scenario simulate.Scenario, original *simulate.Scenario) (int, error) {
-	trace, err := simulate.Play(scenario)
-	if err != nil {
-		return statusUsage, plain(err)
-	}
-	fmt.Fprintf(s.out, "%s\nreplay: tenure simulate --replay %s\n", trace.Timeline(), scenario.Token())
-	if s.html != "" {
-		if err := s.page(trace, original); err != nil {
-			return statusUsage, plain(err)
-		}
-		fmt.Fprintf(s.out, "page: %s\n", s.html)
-	}
-	if v := trace.Violation; v.Rule != "" && !v.Beyond {
-		return statusNo, nil
-	}
-	return 0, nil
-}
-
-func (s *simulating) page(trace *simulate.Trace, original *simulate.Scenario) (err error) {
-	var before *simulate.Trace
-	if original != nil {
-		if before, err = simulate.Play(*original); err != nil {
-			return err
-		}
-	}
-	file, err := os.Create(s.html)
-	if err != nil {
-		return fmt.Errorf("--html: %w; give a file that can be written", err)
-	}
-	return errors.Join(trace.HTML(file, before), file.Close())
 }

@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -38,8 +39,8 @@ func TestASeedRangeThatBreaksNothingExitsWithZeroAndSaysWhatWasPlayed(t *testing
 		t.Fatalf("exit code is %d, %s", status, errs)
 	}
 	for _, want := range []string{
-		"200 schedules of 3 nodes, ", " days simulated, ", "schedules/s, in ", "digest ", "no rule is broken",
-		"met: ", " of 18 moves; ", " situations that small worlds can reach, ", " pairs of faults\n",
+		"200 schedules of 3 nodes, ", " days simulated, ", "schedules/s\nin ", "digest ", "no rule is broken",
+		"met: ", " of 18 moves, ", " situations that can be reached\n", " pairs of faults\n",
 		unused + " was not written",
 	} {
 		if !strings.Contains(out, want) {
@@ -69,7 +70,7 @@ func TestACampaignThatMissesSomethingSaysWhatAndFailsIfAsked(t *testing.T) {
 
 func TestAStoreThatForgetsIsPlayedAndWhatTheFenceDidIsSaid(t *testing.T) {
 	status, out, errs := call(t, "simulate", "--seeds", "500", "--store", "forgetful")
-	if status != 0 || errs != "" || !strings.Contains(out, "no rule is broken inside of the promise; outside of it, ") {
+	if status != 0 || errs != "" || !strings.Contains(out, "no rule is broken inside of the promise;\noutside of it, ") {
 		t.Errorf("exit code is %d, output %s%s", status, out, errs)
 	}
 }
@@ -104,9 +105,15 @@ func TestAScenarioIsReplayedFromAFileATokenAndStandardInput(t *testing.T) {
 
 func TestAScenarioIsMadeSmallAndShownAsAPage(t *testing.T) {
 	page := filepath.Join(t.TempDir(), "page.html")
-	status, out, errs := call(t, "simulate", "--shrink", "--html", page, file(t, nobodyLeads))
-	if status != 1 || !strings.HasPrefix(out, "1 of 2 faults are needed (") || !strings.Contains(out, "page: "+page) {
+	diagram, trace := page+".mmd", page+".json"
+	status, out, errs := call(t, "simulate", "--shrink", "--html", page, "--mermaid", diagram, "--perfetto", trace,
+		file(t, nobodyLeads))
+	if status != 1 || !strings.HasPrefix(out, "1 of 2 faults are needed (") ||
+		!strings.HasSuffix(out, "page: "+page+"\ndiagram: "+diagram+"\ntrace: "+trace+"\n") {
 		t.Errorf("exit code is %d, output %s%s", status, out, errs)
+	}
+	if !strings.HasPrefix(read(diagram), "sequenceDiagram\n") || !json.Valid([]byte(read(trace))) {
+		t.Errorf("the diagram is %.100s, the trace %.100s", read(diagram), read(trace))
 	}
 	if text := read(page); !strings.Contains(text, "<b>live</b> is violated") ||
 		!strings.Contains(text, "The schedule it was found in") {
@@ -218,6 +225,7 @@ func TestWhatCannotBeSimulatedIsAnsweredInOneLine(t *testing.T) {
 		{[]string{"--explore", "--max-states", "0"}, "--max-states 0 explores nothing"},
 		{[]string{"--nodes", "3", "x"}, "--nodes does not go with a scenario"},
 		{[]string{"--html", "/no/such/dir/x.html"}, "there is no directory /no/such/dir"},
+		{[]string{"--mermaid", "/no/such/dir/x", "--seeds", "1"}, "--mermaid /no/such/dir/x: there is no directory"},
 		{[]string{"/no/such/file"}, "no such file or directory; give a file that holds a scenario, or a token"},
 		{[]string{"t9:abc"}, `the token is of version "t9", this is "t1"`},
 		{[]string{"t1:abc"}, "the token is damaged"},

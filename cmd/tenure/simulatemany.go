@@ -60,15 +60,17 @@ func (s *simulating) campaign(ctx context.Context, base simulate.Scenario) (int,
 	case stopped:
 		return statusInterrupted, fmt.Errorf("interrupted after %s; no rule was broken", done(r))
 	}
-	fmt.Fprintf(s.out, "%s, in %v; digest %016x\nno rule is broken", done(r), time.Since(begin).Round(time.Millisecond),
+	fmt.Fprintf(s.out, "%s\nin %v; digest %016x\nno rule is broken", done(r), time.Since(begin).Round(time.Millisecond),
 		r.Digest)
 	if r.Beyond > 0 {
-		fmt.Fprintf(s.out, " inside of the promise; outside of it, %d schedules broke one, and in %d of these the fence held",
+		fmt.Fprintf(s.out, " inside of the promise;\noutside of it, %d schedules broke one, and in %d of these the fence held",
 			r.Beyond, r.Beyond-r.Unfenced)
 	}
 	fmt.Fprintln(s.out)
-	if s.html != "" {
-		fmt.Fprintf(s.out, "there is nothing to show, so %s was not written\n", s.html)
+	for _, file := range s.files() {
+		if *file.path != "" {
+			fmt.Fprintf(s.out, "there is nothing to show, so %s was not written\n", *file.path)
+		}
 	}
 	return s.covered(&r.Coverage)
 }
@@ -76,9 +78,9 @@ func (s *simulating) campaign(ctx context.Context, base simulate.Scenario) (int,
 // covered says what a campaign has met, and with --cover whether that is all.
 func (s *simulating) covered(v *simulate.Coverage) (int, error) {
 	cells, missing, can := len(v.Cells()), v.Missing(), len(simulate.Reachable())
-	fmt.Fprintf(s.out, "met: %d of %d moves; %d of %d situations that small worlds can reach, and %d of other faults; "+
-		"%d pairs of faults\n", len(v.Moves()), len(fsm.Moves()), can-len(missing), can, cells-(can-len(missing)),
-		len(v.Pairs()))
+	fmt.Fprintf(s.out, "met: %d of %d moves, %d of %d situations that can be reached\n"+
+		"and: %d situations of faults for which that is not known, %d pairs of faults\n",
+		len(v.Moves()), len(fsm.Moves()), can-len(missing), can, cells-(can-len(missing)), len(v.Pairs()))
 	if !s.cover {
 		return 0, nil
 	}
