@@ -1,6 +1,8 @@
 package simulate
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -128,5 +130,42 @@ func TestShrinkKeepsOnlyTheFaultsThatAreNeeded(t *testing.T) {
 		if len(small.Faults) > 3 || plays > 1000 {
 			t.Errorf("seed %d: %d faults left after %d replays", seed, len(small.Faults), plays)
 		}
+	}
+}
+
+// A failure is kept as it was made small, and whoever runs the test again sees it before anything else is played.
+func TestWhatFailedIsKeptAndPlayedFirst(t *testing.T) {
+	s, err := Parse(strings.NewReader(firstLine + "\nnodes 2\nheal 30s\nend 30.001s\nseed 77\n" +
+		"down at 0s for 30s\ncut n1 at 3s for 2s\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s = s.complete()
+	trace, err := Play(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	_, said := inTest("TestFound", func(t *testing.T) {
+		fails(t, Result{Failed: &s, Violation: trace.Violation}, dir)
+	})
+	kept := filepath.Join(dir, "live-77.scenario")
+	for _, want := range []string{
+		"seed 77 violates live at 30.001s", "1 of 2 faults are needed (", "kept in " + kept, "picture: ", "replay: t1:",
+		"func TestReplay(t *testing.T)",
+	} {
+		if !strings.Contains(said, want) {
+			t.Errorf("the test says %s\nwant %q in it", said, want)
+		}
+	}
+	script, err := os.ReadFile(kept)
+	if err != nil || !strings.Contains(string(script), "down at ") || strings.Contains(string(script), "cut ") {
+		t.Errorf("kept is %s (%v)", script, err)
+	}
+	ok, said := inTest("TestAgain", func(t *testing.T) {
+		Run(t, Cluster{Keep: dir, Seeds: 2_000_000_000}) // which would take days
+	})
+	if ok || !strings.Contains(said, "simulate: live at ") {
+		t.Errorf("played again, the test passes: %v, and says %s", ok, said)
 	}
 }

@@ -55,12 +55,19 @@ func Run(t testing.TB, c Cluster) {
 		t.Fatal(err)
 	}
 	if r.Failed == nil {
-		t.Logf("simulate: %d schedules, %d events, %v of simulated time; digest %016x",
-			r.Schedules, r.Events, r.Simulated, r.Digest)
+		t.Logf("simulate: %d schedules, %d events, %v of simulated time, %d cells, %d of the %d that can be reached; "+
+			"digest %016x", r.Schedules, r.Events, r.Simulated, len(r.Coverage.Cells()),
+			len(Reachable())-len(r.Coverage.Missing()), len(Reachable()), r.Digest)
 		return
 	}
+	fails(t, r, c.Keep)
+}
+
+// fails keeps the scenario that r found, made small, in a directory, and fails t with all there is to see of it.
+func fails(t testing.TB, r Result, dir string) {
+	t.Helper()
 	small, plays := Shrink(*r.Failed)
-	path := filepath.Join(c.Keep, fmt.Sprintf("%s-%d.scenario", strings.ToLower(r.Violation.Rule), r.Failed.Seed))
+	path := filepath.Join(dir, fmt.Sprintf("%s-%d.scenario", strings.ToLower(r.Violation.Rule), r.Failed.Seed))
 	if err := keep(path, small); err != nil {
 		t.Errorf("simulate: the script could not be kept: %v", err)
 	}

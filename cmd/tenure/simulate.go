@@ -139,7 +139,8 @@ func (s *simulating) check(f *flags, rest []string) error {
 	if len(rest) > 0 {
 		return fmt.Errorf("do not know what to do with %q; %s", rest[0], f.help())
 	}
-	mode, others := "--explore", []string{"seeds", "first", "ttl", "store", "html", "mermaid", "perfetto", "shrink", "cover"}
+	mode := "--explore"
+	others := []string{"seeds", "first", "ttl", "store", "html", "mermaid", "perfetto", "shrink", "cover"}
 	switch {
 	case s.explore && s.replay != "":
 		return fmt.Errorf("--explore does not go with a scenario; leave one of them out")

@@ -63,8 +63,8 @@ func (s *simulating) campaign(ctx context.Context, base simulate.Scenario) (int,
 	fmt.Fprintf(s.out, "%s\nin %v; digest %016x\nno rule is broken", done(r), time.Since(begin).Round(time.Millisecond),
 		r.Digest)
 	if r.Beyond > 0 {
-		fmt.Fprintf(s.out, " inside of the promise;\noutside of it, %d schedules broke one, and in %d of these the fence held",
-			r.Beyond, r.Beyond-r.Unfenced)
+		fmt.Fprintf(s.out, " inside of the promise;\n"+
+			"outside of it, %d schedules broke one, and in %d of these the fence held", r.Beyond, r.Beyond-r.Unfenced)
 	}
 	fmt.Fprintln(s.out)
 	for _, file := range s.files() {

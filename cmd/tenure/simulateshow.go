@@ -32,7 +32,8 @@ func (s *simulating) files() []shownAs {
 }
 
 // marks explains the timeline.
-const marks = ". follower  ? acquiring  # leader  ~ releasing  x down  z stands still  ! violation; store: the term held"
+const marks = ". follower  ? acquiring  # leader  ~ releasing  x down  z stands still  ! violation;" +
+	" at the store: the term"
 
 // show plays a scenario, prints its timeline and writes it to the files that were asked for, where they can show it
 // beside that of what it was shrunk from.

@@ -69,15 +69,7 @@ func (m *mutant) judge(t *testing.T) (v verdict) {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	dir := t.TempDir()
-	bin := filepath.Join(dir, "judge.test")
-	args := []string{"test", "-c", "-vet=off", "-ldflags=-s -w", "-o", bin}
-	if m.file != "" {
-		args = append(args, "-overlay", m.overlay(t, dir))
-	}
-	build := exec.CommandContext(ctx, "go", append(args, ".")...)
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building: %v\n%s", err, out)
-	}
+	bin := m.build(ctx, t, dir)
 	answer := filepath.Join(dir, "verdict.json")
 	run := exec.CommandContext(ctx, bin, "-test.run", "^TestTheElectionItselfIsFoundNotGuilty$", "-test.timeout", "2m")
 	run.Env = append(os.Environ(), answerTo+"="+answer)
@@ -90,6 +82,21 @@ func (m *mutant) judge(t *testing.T) (v verdict) {
 		t.Fatal(err)
 	}
 	return v
+}
+
+// build builds the judge with m in dir.
+func (m *mutant) build(ctx context.Context, t *testing.T, dir string) (bin string) {
+	t.Helper()
+	bin = filepath.Join(dir, "judge.test")
+	args := []string{"test", "-c", "-vet=off", "-ldflags=-s -w", "-o", bin}
+	if m.file != "" {
+		args = append(args, "-overlay", m.overlay(t, dir))
+	}
+	build := exec.CommandContext(ctx, "go", append(args, ".")...)
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("building: %v\n%s", err, out)
+	}
+	return bin
 }
 
 // overlay writes the mutant's source and the file that tells the compiler to take it instead.
