@@ -5,11 +5,14 @@ go 1.26.0
 replace (
 	github.com/go-tenure/tenure => ../..
 	github.com/go-tenure/tenure/lease/etcd => ../../lease/etcd
+	github.com/go-tenure/tenure/lease/redis => ../../lease/redis
 )
 
 require (
-	github.com/go-tenure/tenure v0.0.0-00010101000000-000000000000
+	github.com/go-tenure/tenure v0.0.0
 	github.com/go-tenure/tenure/lease/etcd v0.0.0-00010101000000-000000000000
+	github.com/go-tenure/tenure/lease/redis v0.0.0
+	github.com/redis/go-redis/v9 v9.23.0
 	go.etcd.io/etcd/client/v3 v3.7.3
 	go.uber.org/goleak v1.3.0
 	go.uber.org/zap v1.27.1
@@ -17,6 +20,7 @@ require (
 
 require (
 	github.com/benbjohnson/clock v1.3.5 // indirect
+	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/coreos/go-semver v0.3.1 // indirect
 	github.com/coreos/go-systemd/v22 v22.7.0 // indirect
 	github.com/golang/protobuf v1.5.4 // indirect
@@ -24,6 +28,7 @@ require (
 	github.com/looplab/fsm v1.0.3 // indirect
 	go.etcd.io/etcd/api/v3 v3.7.3 // indirect
 	go.etcd.io/etcd/client/pkg/v3 v3.7.3 // indirect
+	go.uber.org/atomic v1.12.0 // indirect
 	go.uber.org/multierr v1.11.0 // indirect
 	golang.org/x/net v0.61.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect

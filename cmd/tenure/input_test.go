@@ -64,7 +64,7 @@ func TestBadInputIsAnsweredInOneLineWithFaultAndRemedy(t *testing.T) {
 		{"check", 64, "run it in a script that `tenure run` runs"},
 		{"check now", 64, `do not know what to do with "now"`},
 		{"doctor", 64, "no STORE given"},
-		{"doctor redis://host", 64, `scheme "redis" is unknown; known: file:DIR`},
+		{"doctor zookeeper://host", 64, `scheme "zookeeper" is unknown; known: file:DIR`},
 		{"doctor file:PLAIN", 69, "PLAIN"},
 		{"demo now", 64, `do not know what to do with "now"`},
 		{"guard", 64, "started by `tenure run` and by nothing else; run that"},

@@ -23,6 +23,8 @@ type scheme struct {
 var schemes = []scheme{
 	{"etcd", "etcd://HOST:PORT,.../PREFIX", "an etcd cluster; ?tls=true, ca, cert and key name certificates", openEtcd},
 	{"file", "file:DIR", "a directory that all processes of one host share", openFile},
+	{"redis", "redis://HOST[:PORT][/DB]", "Redis or Valkey", openRedis},
+	{"rediss", "rediss://HOST[:PORT][/DB]", "Redis or Valkey over TLS", openRedis},
 }
 
 // Help lists the stores that Open knows, a line for each.
