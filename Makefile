@@ -74,9 +74,10 @@ campaign:
 
 # Five processes on every store for two minutes each, three stores at once. CHAOS_FLAGS=--help has the rest.
 CHAOS_FLAGS ?=
-chaos: setup
+chaos:
+	@.ci/setup all
 	@echo "== chaos: real processes on real stores, killed, paused and cut off"
-	@go build -buildvcs=false -o $(BIN)/chaos ./cmd/tenure/internal/chaos
+	@go build -buildvcs=false -tags "$(SLOW_TAGS)" -o $(BIN)/chaos ./cmd/tenure/internal/chaos
 	@$(BIN)/chaos $(CHAOS_FLAGS)
 
 prove:

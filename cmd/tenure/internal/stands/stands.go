@@ -23,8 +23,10 @@ import (
 // Kind is one store and how to set it up.
 type Kind struct {
 	Name string
-	// Server starts what the store talks to. Nil: the store needs no server and is reached by a path.
-	Server func() servers.Spec
+	// Support starts a server that the store's own server needs. Nil: it needs none.
+	Support func() servers.Spec
+	// Server is what the store talks to; support is nil if there is none. Nil: the store is reached by a path.
+	Server func(support *servers.Server) servers.Spec
 	// Prepare makes what the store needs on a server that has just started. Nil: nothing.
 	Prepare func(ctx context.Context, s *servers.Server) error
 	// Address returns what to write after --store for a server at the host and port at, which may be a proxy's.
@@ -59,25 +61,12 @@ func Find(name string) (Kind, error) {
 	return k, nil
 }
 
-func kinds() map[string]Kind {
-	all := map[string]Kind{
-		"etcd": {
-			Server:  func() servers.Spec { return servers.Etcd() },
-			Address: func(_ *servers.Server, at string) string { return "etcd://" + at }, TTL: 2 * time.Second, Notifies: true,
-			Extra: 600 * time.Millisecond, // it looks for leases that have ended twice a second
-		},
-		"file": {
-			Address: func(_ *servers.Server, at string) string { return "file:" + at }, TTL: 2 * time.Second, Notifies: true,
-		},
-	}
-	return all
-}
-
 // Stand is a store that stands ready.
 type Stand struct {
 	Kind
-	Server *servers.Server // nil if the store needs none
-	dir    string
+	Server  *servers.Server // nil if the store needs none
+	support *servers.Server
+	dir     string
 }
 
 // Open starts the server and prepares it. Close the stand.
@@ -90,14 +79,23 @@ func Open(ctx context.Context, k Kind) (*Stand, error) {
 	if k.Server == nil {
 		return s, os.Mkdir(s.path(), 0o700)
 	}
-	if s.Server, err = servers.Start(ctx, k.Server()); err == nil && k.Prepare != nil {
-		err = k.Prepare(ctx, s.Server)
-	}
-	if err != nil {
+	if err := s.start(ctx); err != nil {
 		_ = s.Close()
 		return nil, fmt.Errorf("stands: %s: %w", k.Name, err)
 	}
 	return s, nil
+}
+
+func (s *Stand) start(ctx context.Context) (err error) {
+	if s.Support != nil {
+		if s.support, err = servers.Start(ctx, s.Support()); err != nil {
+			return err
+		}
+	}
+	if s.Server, err = servers.Start(ctx, s.Kind.Server(s.support)); err != nil || s.Prepare == nil {
+		return err
+	}
+	return s.Prepare(ctx, s.Server)
 }
 
 // Address returns what to write after --store to reach the server directly.
@@ -116,8 +114,10 @@ func (s *Stand) Through(p *servers.Proxy) string {
 
 // Close stops the server and removes everything.
 func (s *Stand) Close() error {
-	if s.Server != nil {
-		_ = s.Server.Close()
+	for _, server := range []*servers.Server{s.Server, s.support} {
+		if server != nil {
+			_ = server.Close()
+		}
 	}
 	return os.RemoveAll(s.dir)
 }

@@ -1,0 +1,42 @@
+//go:build linux
+
+package stands
+
+import (
+	"maps"
+	"strings"
+	"time"
+
+	"github.com/go-tenure/tenure/internal/servers"
+)
+
+// kinds is every store. Leases are as short as the store and a busy machine can bear.
+func kinds() map[string]Kind {
+	all := map[string]Kind{
+		"file": {
+			Address: func(_ *servers.Server, at string) string { return "file:" + at }, TTL: 2 * time.Second, Notifies: true,
+		},
+		"etcd": {
+			Server:  func(*servers.Server) servers.Spec { return servers.Etcd() },
+			Address: at("etcd://%/"), TTL: 3 * time.Second, Extra: time.Second, Notifies: true,
+		},
+		"redis": {
+			Server:  func(*servers.Server) servers.Spec { return servers.Redis(durable...) },
+			Address: at("redis://%/0"), TTL: 2 * time.Second, Notifies: true,
+		},
+		"valkey": {
+			Server:  func(*servers.Server) servers.Spec { return servers.Valkey(durable...) },
+			Address: at("redis://%/0"), TTL: 2 * time.Second, Notifies: true,
+		},
+	}
+	maps.Copy(all, slowKinds())
+	return all
+}
+
+// at returns a function that puts the host and port of the server where form has a %.
+func at(form string) func(*servers.Server, string) string {
+	return func(_ *servers.Server, at string) string { return strings.Replace(form, "%", at, 1) }
+}
+
+// durable has Redis keep what it confirms.
+var durable = []string{"--appendonly", "yes", "--appendfsync", "always"}
