@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -57,31 +56,53 @@ func Bubble(t *testing.T, c Cluster, declare func(w *World)) {
 		t.Fatal("simulate: Bubble without a function; give one that declares what is to happen")
 	}
 	replayKept(t, c, declare)
-	met := map[string]bool{}
-	var missed []string
+	s := &series{c: c, met: map[string]bool{}}
 	for seed := c.First; seed < c.First+uint64(max(c.Seeds, 1)); seed++ {
-		w := bubble(t, c, seed, declare)
-		if len(w.failures) > 0 {
-			w.fail(t, c, declare)
+		s.play(t, seed, declare)
+	}
+	for _, rule := range s.foreseen {
+		if !s.met[rule] {
+			t.Fatalf("simulate: expected that %s is violated, and it was not by any of %d schedules", rule, s.played)
 		}
-		if c.Twice {
-			if again := bubble(t, c, seed, declare); again.digest != w.digest {
-				t.Fatalf("simulate: seed %d goes two ways (digest %016x, then %016x): the function given to Bubble is not "+
-					"repeatable; its documentation says what makes it so\n%s", seed, w.digest, again.digest, again.picture())
-			}
+	}
+	t.Logf("simulate: %d bubbles, %d events in %v of simulated time; digest %016x", s.played, s.events, s.passed, s.digest)
+}
+
+// series is several bubbles, one for each seed.
+type series struct {
+	c        Cluster
+	foreseen []string
+	met      map[string]bool // of what was foreseen
+	played   int
+	events   int
+	passed   time.Duration
+	digest   uint64
+}
+
+// play plays one seed.
+func (s *series) play(t *testing.T, seed uint64, declare func(w *World)) {
+	t.Helper()
+	w := bubble(t, s.c, seed, declare)
+	if len(w.failures) > 0 {
+		w.fail(t, s.c, declare)
+	}
+	if s.c.Twice {
+		if again := bubble(t, s.c, seed, declare); again.digest != w.digest {
+			t.Fatalf("simulate: seed %d goes two ways (digest %016x, then %016x): the function given to Bubble is not "+
+				"repeatable; its documentation says what makes it so\n%s", seed, w.digest, again.digest, again.picture())
 		}
-		for _, v := range w.met {
-			met[v.Rule] = true
+	}
+	for _, v := range w.met {
+		if !s.met[v.Rule] {
 			t.Logf("simulate: seed %d violates, as expected, %s", seed, v)
 		}
-		missed = slices.DeleteFunc(w.foreseen, func(rule string) bool { return met[rule] })
-		t.Logf("simulate: seed %d: %d events in %v of simulated time, digest %016x",
-			seed, w.world.events, w.world.sc.End, w.digest)
+		s.met[v.Rule] = true
 	}
-	if len(missed) > 0 {
-		t.Fatalf("simulate: expected that %s is violated, and it was not by any of %d schedules",
-			strings.Join(missed, ", "), max(c.Seeds, 1))
-	}
+	s.foreseen = w.foreseen
+	s.played++
+	s.events += w.world.events
+	s.passed += w.world.sc.End
+	s.digest = (s.digest ^ w.digest) * 0xd6e8feb86659fd93
 }
 
 // bubble plays one seed and returns what came of it.

@@ -234,13 +234,15 @@ func (w *World) deliver(it item) {
 		}
 	case arrive:
 		if c := p.find(it.call, it.op); c != nil { // otherwise its client has given up
+			learned := s.logged()
 			s.log(Entry{
-				Node: int8(i), Kind: Answered, Call: it.call, Op: it.op, Answer: it.kind, Term: lease.Term(it.term),
+				Node: int8(i), Kind: Answered, Call: uint64(it.number), Op: it.op, Answer: it.kind, Term: lease.Term(it.term),
 			})
 			s.step(i, fsm.Input{
 				Kind: it.kind, Op: it.op, Call: it.call, Term: lease.Term(it.term),
 				Who: s.who(it), Remaining: time.Duration(it.left),
 			})
+			s.believed(learned)
 			p.answer(c, it)
 		}
 	case giveUp:

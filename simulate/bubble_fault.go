@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"errors"
+	"time"
 
 	"github.com/go-tenure/tenure/actor"
 )
@@ -60,9 +61,27 @@ func (w *World) heal(it item) {
 	}
 	w.world.happen(it)
 	w.meddle()
+	for _, p := range w.procs {
+		if p != nil {
+			w.unhang(p)
+		}
+	}
 	for _, p := range resumed {
 		if err := p.campaign.Resume(); err != nil && !errors.Is(err, actor.ErrStopped) {
 			w.disagree("n%d: %v", p.number, err)
+		}
+	}
+}
+
+// unhang has the clients of p that hang return, if they get no answer soon.
+func (w *World) unhang(p *process) {
+	s := &w.world
+	for _, c := range p.calls {
+		if c.hangs {
+			s.check.prompt = false // until it has returned, the node may have no call left to make
+			s.push(item{
+				at: s.now + int64(20*time.Millisecond), do: giveUp, node: p.number, inc: p.inc, call: c.number, op: c.op,
+			})
 		}
 	}
 }

@@ -12,12 +12,16 @@ import (
 	"github.com/go-tenure/tenure/fsm"
 )
 
-// movesOf are the moves of a trace, with the instants.
+// movesOf are the moves of a trace, and what answers made nodes believe, with the instants.
 func movesOf(tr *Trace) []string {
 	var all []string
 	for _, e := range tr.Entries {
-		if e.Kind == Moved {
-			all = append(all, fmt.Sprintf("%v n%d %v -> %v (%v) term %d", e.At, e.Node, e.From, e.To, e.Reason, e.Term))
+		switch e.Kind {
+		case Moved:
+			all = append(all, fmt.Sprintf("%v n%d %v -> %v (%v) term %d until %d", e.At, e.Node, e.From, e.To, e.Reason, e.Term,
+				e.Until))
+		case Answered:
+			all = append(all, fmt.Sprintf("%v n%d #%d %v %v until %d", e.At, e.Node, e.Call, e.Op, e.Answer, e.Until))
 		}
 	}
 	return all
@@ -29,7 +33,7 @@ func sameSteps(t *testing.T, a, b *Trace) {
 	left, right := movesOf(a), movesOf(b)
 	for i := range max(len(left), len(right)) {
 		if i >= len(left) || i >= len(right) || left[i] != right[i] {
-			t.Fatalf("move %d of %d and %d:\n%s\n%s", i, len(left), len(right),
+			t.Fatalf("step %d of %d and %d:\n%s\n%s", i, len(left), len(right),
 				strings.Join(left[max(0, i-2):min(len(left), i+2)], "\n"),
 				strings.Join(right[max(0, i-2):min(len(right), i+2)], "\n"))
 		}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/go-tenure/tenure/actor"
+	"github.com/go-tenure/tenure/fsm"
 )
 
 func TestWhatIsExpectedAndDoesNotHappenIsReported(t *testing.T) {
@@ -226,5 +227,24 @@ func TestWorkThatNeverReturnsIsNamed(t *testing.T) {
 	out, err := c.CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "the work of n0 has not returned 1h0m0s after its context ended") {
 		t.Errorf("%v\n%.2000s", err, out)
+	}
+}
+
+// As long as they hang the node can make no other calls.
+func TestClientsThatHangReturnWhenAllIsHealed(t *testing.T) {
+	w := bubble(t, Cluster{Nodes: 1}, 1908, func(w *World) {
+		biller(w, w.FencedStore("ledger"))
+		tell(t, w, "cut n0 at 10s for 10s; cut n0 at 6s for 10s; cut n0 at 50s for 10s; resign leader at 8s; "+
+			"hang n0 #5 by 10s; hang n0 #17 by 10s; cut n0 at 60s for 10s; hang n0 #3 by 0s; hang n0 #12 by 30s")
+	})
+	mustPass(t, w)
+	var last Entry
+	for _, e := range w.trace.Entries {
+		if e.Kind == Moved {
+			last = e
+		}
+	}
+	if after := last.At - w.scenario.Heal; last.Reason != fsm.Won || after < 0 || after > 10*time.Second {
+		t.Errorf("the last move was %v", last)
 	}
 }
