@@ -142,3 +142,21 @@ func TestTermsRiseThoughTheStoreForgetsSome(t *testing.T) {
 		l = next
 	}
 }
+
+// A released row has an empty holder, and so has whoever asks as nobody.
+func TestNobodyHoldsNothing(t *testing.T) {
+	db := super(t)
+	table := fresh(t, db)
+	m := manager(t, Config{DB: db, Table: table})
+	l := acquired(t, m, "k", holder("a"), time.Hour)
+	if err := m.Release(t.Context(), l); err != nil {
+		t.Fatal(err)
+	}
+	nobody := lease.Lease{Key: "k", Term: l.Term}
+	if err := m.Renew(t.Context(), nobody, time.Hour); !errors.Is(err, lease.ErrLost) {
+		t.Errorf("Renew = %v", err)
+	}
+	if r, err := m.Read(t.Context(), "k"); err != nil || r.Lease != nobody || r.Remaining != 0 {
+		t.Errorf("%+v, %v", r, err)
+	}
+}

@@ -42,6 +42,8 @@ func remedy(code, table string) (text string, permanent bool) {
 		return "the server does not let this user in; check user, password and pg_hba.conf", true
 	case "3D000":
 		return "create the database, or name another", true
+	case "42704":
+		return "the server does not know a parameter of the connection", true
 	case "26000", "42P05", "08P01":
 		return "a pooler of transactions keeps no prepared statements; with pgx set default_query_exec_mode=exec", false
 	case "25006":

@@ -58,6 +58,8 @@ func TestFaultsSayWhatToDo(t *testing.T) {
 		"no role":      {address(server.Addr(), "nobody"), "t", true, []string{"does not let this user in"}},
 		"no database": {"postgres://postgres@" + server.Addr() + "/missing", "t", true,
 			[]string{"create the database"}},
+		"an unknown parameter": {address(server.Addr(), "postgres", "nosuch=1"), "t", true,
+			[]string{"does not know a parameter", "nosuch"}},
 		"read only": {address(server.Addr(), "reader"), fresh(t, admin), false,
 			[]string{"takes no writes", "target_session_attrs"}},
 		"no server": {"postgres://postgres@127.0.0.1:1/postgres", "t", false, []string{"refused"}},

@@ -20,6 +20,10 @@ func kinds() map[string]Kind {
 			Server:  func(*servers.Server) servers.Spec { return servers.Etcd() },
 			Address: at("etcd://%/"), TTL: 3 * time.Second, Extra: time.Second, Notifies: true,
 		},
+		"postgres": {
+			Server:  func(*servers.Server) servers.Spec { return servers.Postgres("fsync = on") },
+			Address: at("postgres://postgres@%/postgres?create=on"), TTL: 2 * time.Second, Notifies: true,
+		},
 		"redis": {
 			Server:  func(*servers.Server) servers.Spec { return servers.Redis(durable...) },
 			Address: at("redis://%/0"), TTL: 2 * time.Second, Notifies: true,
