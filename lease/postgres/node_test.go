@@ -29,7 +29,7 @@ func stand(t *testing.T, m lease.Manager, name string, ttl time.Duration, runnin
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.campaign, err = n.Campaign(actor.Election{Key: "k", TTL: ttl, Lead: func(ctx context.Context, te *actor.Tenure) error {
+	work := func(ctx context.Context, te *actor.Tenure) error {
 		if running.Add(1) > 1 {
 			t.Errorf("%s leads while another does", name)
 		}
@@ -39,7 +39,8 @@ func stand(t *testing.T, m lease.Manager, name string, ttl time.Duration, runnin
 		b.leads.Add(-1)
 		running.Add(-1)
 		return nil
-	}})
+	}
+	b.campaign, err = n.Campaign(actor.Election{Key: "k", TTL: ttl, Lead: work})
 	if err != nil {
 		t.Fatal(err)
 	}

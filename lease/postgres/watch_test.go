@@ -207,7 +207,8 @@ func TestNotificationsOfOthersAreOnlyAReasonToLook(t *testing.T) {
 	eventually(t, "the grant is told", func() bool { return n.is(l) })
 	reads := func() (n int) {
 		must(t, db, "SELECT pg_stat_force_next_flush()")
-		err := db.QueryRowContext(t.Context(), "SELECT idx_scan FROM pg_stat_user_tables WHERE relname = $1", table).Scan(&n)
+		err := db.QueryRowContext(t.Context(),
+			"SELECT idx_scan FROM pg_stat_user_tables WHERE relname = $1", table).Scan(&n)
 		if err != nil {
 			t.Fatal(err)
 		}
