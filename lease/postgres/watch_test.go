@@ -180,8 +180,8 @@ func TestADeadConnectionIsNoticed(t *testing.T) {
 	}
 }
 
-// Behind a pooler of transactions LISTEN succeeds, in a session that somebody else gets next. It is noticed, and polling
-// does the work.
+// Behind a pooler of transactions LISTEN succeeds, in a session that somebody else gets next. It is noticed, and
+// polling does the work.
 func TestAPoolerThatKeepsNotificationsBackIsNoticed(t *testing.T) {
 	pooler := servers.Test(t, servers.PgBouncer(server.Addr()))
 	url := address(pooler.Addr(), "postgres", "default_query_exec_mode=exec")
