@@ -51,7 +51,8 @@ func openPostgres(address string) (Manager, func() error, error) {
 	u.RawQuery = q.Encode()
 	c, err := pgx.ParseConfig(u.String())
 	if err != nil { // its text quotes the address; the cause does not
-		return nil, nil, fault("pgx cannot use this address: %v", cmp.Or(errors.Unwrap(err), errors.New("see its parameters")))
+		why := cmp.Or(errors.Unwrap(err), errors.New("see its parameters"))
+		return nil, nil, fault("pgx cannot use this address: %v", why)
 	}
 	if mode == "" {
 		c.DefaultQueryExecMode = pgx.QueryExecModeExec // prepares nothing, so that poolers do no harm
