@@ -26,6 +26,7 @@ var schemes = []scheme{
 	{"postgres", "postgres://USER@HOST/DATABASE", "a table of PostgreSQL; ?table= names it, create=on", openPostgres},
 	{"redis", "redis://HOST[:PORT][/DB]", "Redis or Valkey", openRedis},
 	{"rediss", "rediss://HOST[:PORT][/DB]", "Redis or Valkey over TLS", openRedis},
+	{"s3", "s3://BUCKET[/PREFIX]", "a bucket; ?endpoint=URL&path-style=true for other servers than S3", openS3},
 }
 
 // Help lists the stores that Open knows, a line for each.
