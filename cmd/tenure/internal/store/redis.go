@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	goredis "github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 
 	"github.com/go-tenure/tenure/lease/redis"
 )
@@ -20,6 +21,7 @@ func openRedis(address string) (Manager, func() error, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	logging.Disable() // what goes wrong is returned, and said once by whoever asked
 	var client goredis.UniversalClient
 	switch {
 	case o.MasterName != "":
@@ -56,7 +58,7 @@ func redisOptions(address string) (*goredis.UniversalOptions, redis.Config, erro
 	}
 	o := &goredis.UniversalOptions{
 		Addrs: []string{net.JoinHostPort(u.Hostname(), port)}, Username: u.User.Username(), ClientName: "tenure",
-		ContextTimeoutEnabled: true,
+		ContextTimeoutEnabled: true, DialerRetries: 1, // whoever asked asks again, and wants to know why it failed
 	}
 	o.Password, _ = u.User.Password()
 	if u.Scheme == "rediss" {
