@@ -251,7 +251,7 @@ func (w *watch) tell(l *loop) {
 			continue
 		}
 		for _, one := range t.listeners {
-			if t.changed || one.fresh && t.record.Term > 0 {
+			if t.changed || one.fresh { // that nobody is there may be news, too
 				calls = append(calls, call{one, t.record})
 			}
 			one.fresh = false

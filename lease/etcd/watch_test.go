@@ -155,3 +155,14 @@ func metrics(t *testing.T, s *servers.Server) map[string]string {
 	}
 	return all
 }
+
+// Whoever was granted a lease that was deleted before the watch began has to hear of it.
+func TestAWatchTellsThatNobodyIsThere(t *testing.T) {
+	t.Parallel()
+	m := open(t, shared.Addr())
+	l := grant(t, m, fresh("nobody"), holder("a"), time.Minute)
+	if err := deleteDir(t.Context(), m, l.Key); err != nil {
+		t.Fatal(err)
+	}
+	tells(t, newest(t, m, l.Key), lease.Lease{Key: l.Key})
+}
