@@ -5,6 +5,7 @@ go 1.26.0
 replace (
 	github.com/go-tenure/tenure => ../..
 	github.com/go-tenure/tenure/lease/etcd => ../../lease/etcd
+	github.com/go-tenure/tenure/lease/nats => ../../lease/nats
 	github.com/go-tenure/tenure/lease/postgres => ../../lease/postgres
 	github.com/go-tenure/tenure/lease/redis => ../../lease/redis
 	github.com/go-tenure/tenure/lease/s3 => ../../lease/s3
@@ -16,10 +17,12 @@ require (
 	github.com/aws/aws-sdk-go-v2/service/s3 v1.114.7
 	github.com/go-tenure/tenure v0.0.0
 	github.com/go-tenure/tenure/lease/etcd v0.0.0-00010101000000-000000000000
+	github.com/go-tenure/tenure/lease/nats v0.0.0-00010101000000-000000000000
 	github.com/go-tenure/tenure/lease/postgres v0.0.0-00010101000000-000000000000
 	github.com/go-tenure/tenure/lease/redis v0.0.0
 	github.com/go-tenure/tenure/lease/s3 v0.0.0
 	github.com/jackc/pgx/v5 v5.12.0
+	github.com/nats-io/nats.go v1.55.0
 	github.com/redis/go-redis/v9 v9.23.0
 	go.etcd.io/etcd/client/v3 v3.7.3
 	go.uber.org/goleak v1.3.0
@@ -51,11 +54,15 @@ require (
 	github.com/jackc/pgpassfile v1.0.0 // indirect
 	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect
 	github.com/jackc/puddle/v2 v2.2.3 // indirect
+	github.com/klauspost/compress v1.20.0 // indirect
 	github.com/looplab/fsm v1.0.3 // indirect
+	github.com/nats-io/nkeys v0.4.16 // indirect
+	github.com/nats-io/nuid v1.0.1 // indirect
 	go.etcd.io/etcd/api/v3 v3.7.3 // indirect
 	go.etcd.io/etcd/client/pkg/v3 v3.7.3 // indirect
 	go.uber.org/atomic v1.12.0 // indirect
 	go.uber.org/multierr v1.11.0 // indirect
+	golang.org/x/crypto v0.58.0 // indirect
 	golang.org/x/net v0.61.0 // indirect
 	golang.org/x/sync v0.24.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect

@@ -81,8 +81,9 @@ func post(t *testing.T, s *Server, path, body string) []byte {
 
 func TestProgramsAreThoseThatArePinned(t *testing.T) {
 	for name, want := range map[string]string{
-		"etcd": "go.etcd.io/etcd/server/v3 v" + etcdVersion,
-		"nats": "github.com/nats-io/nats-server/v2 v" + natsVersion,
+		"etcd":     "go.etcd.io/etcd/server/v3 v" + etcdVersion,
+		"nats":     "github.com/nats-io/nats-server/v2 v" + natsVersion,
+		"nats-old": "github.com/nats-io/nats-server/v2 v" + oldNATSVersion,
 	} {
 		mod, err := os.ReadFile(filepath.Join("programs", name, "go.mod"))
 		if err != nil {

@@ -3,11 +3,16 @@
 package stands
 
 import (
+	"context"
 	"maps"
 	"strings"
 	"time"
 
+	natsio "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/go-tenure/tenure/internal/servers"
+	"github.com/go-tenure/tenure/lease/nats"
 )
 
 // kinds is every store. Leases are as short as the store and a busy machine can bear.
@@ -19,6 +24,10 @@ func kinds() map[string]Kind {
 		"etcd": {
 			Server:  func(*servers.Server) servers.Spec { return servers.Etcd() },
 			Address: at("etcd://%/"), TTL: 3 * time.Second, Extra: time.Second, Notifies: true,
+		},
+		"nats": {
+			Server: func(*servers.Server) servers.Spec { return servers.NATS() }, Prepare: makeBucket,
+			Address: at("nats://%/leases"), TTL: 2 * time.Second, Notifies: true,
 		},
 		"postgres": {
 			Server:  func(*servers.Server) servers.Spec { return servers.Postgres("fsync = on") },
@@ -44,3 +53,17 @@ func at(form string) func(*servers.Server, string) string {
 
 // durable has Redis keep what it confirms.
 var durable = []string{"--appendonly", "yes", "--appendfsync", "always"}
+
+// makeBucket makes the bucket of a NATS server.
+func makeBucket(ctx context.Context, s *servers.Server) error {
+	nc, err := natsio.Connect("nats://" + s.Addr())
+	if err != nil {
+		return err
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err == nil {
+		_, err = js.CreateKeyValue(ctx, nats.Bucket("leases", 1))
+	}
+	return err
+}

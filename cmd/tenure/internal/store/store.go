@@ -23,6 +23,7 @@ type scheme struct {
 var schemes = []scheme{
 	{"etcd", "etcd://HOST:PORT,.../PREFIX", "an etcd cluster; ?tls=true, ca, cert and key name certificates", openEtcd},
 	{"file", "file:DIR", "a directory that all processes of one host share", openFile},
+	{"nats", "nats://HOST:PORT,.../BUCKET", "a bucket of NATS JetStream; ?ca, cert, key and creds name files", openNATS},
 	{"postgres", "postgres://USER@HOST/DATABASE", "a table of PostgreSQL; ?table= names it, create=on", openPostgres},
 	{"redis", "redis://HOST[:PORT][/DB]", "Redis or Valkey", openRedis},
 	{"rediss", "rediss://HOST[:PORT][/DB]", "Redis or Valkey over TLS", openRedis},

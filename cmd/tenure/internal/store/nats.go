@@ -1,0 +1,132 @@
+package store
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	natsio "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/go-tenure/tenure/lease/nats"
+)
+
+// natsParameters are what may stand behind the ? of an address.
+var natsParameters = []string{"ca", "cert", "key", "creds", "domain"}
+
+// openNATS opens nats://USER:PASSWORD@HOST:PORT,HOST:PORT/BUCKET.
+func openNATS(address string) (Manager, func() error, error) {
+	servers, bucket, domain, o, err := natsOptions(address)
+	if err != nil {
+		return nil, nil, err
+	}
+	nc, err := natsio.Connect(servers, o...)
+	if err != nil {
+		return nil, nil, fmt.Errorf("nats: %w", err)
+	}
+	js, err := jetstream.New(nc)
+	if domain != "" && err == nil {
+		js, err = jetstream.NewWithDomain(nc, domain)
+	}
+	var m *nats.Manager
+	if err == nil {
+		m, err = nats.New(nats.Config{JetStream: js, Bucket: bucket})
+	}
+	if err != nil {
+		nc.Close()
+		return nil, nil, fault("nats: %v", err)
+	}
+	return m, func() error {
+		nc.Close()
+		return nil
+	}, nil
+}
+
+func natsOptions(address string) (servers, bucket, domain string, o []natsio.Option, err error) {
+	bad := func(format string, args ...any) (string, string, string, []natsio.Option, error) {
+		return "", "", "", nil, fault("nats: "+format, args...)
+	}
+	rest, ok := strings.CutPrefix(address, "nats://")
+	rest, query, _ := strings.Cut(rest, "?")
+	authority, bucket, _ := strings.Cut(rest, "/")
+	user, hosts := "", authority
+	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
+		user, hosts = authority[:i+1], authority[i+1:]
+	}
+	if !ok || slices.Contains(strings.Split(hosts, ","), "") || bucket == "" {
+		return bad("names no server or no bucket; write nats://HOST:PORT,HOST:PORT/BUCKET")
+	}
+	// A list of hosts is no host to package url, so each is looked at by itself.
+	u, err := url.Parse("nats://" + user + "host")
+	if err != nil {
+		return bad("the user or the password cannot be read; write what is special in it as %%XX")
+	}
+	for _, host := range strings.Split(hosts, ",") {
+		if h, err := url.Parse("nats://" + host); err != nil || h.Port() == "" || h.Hostname() == "" {
+			return bad("%q is not HOST:PORT", host)
+		}
+	}
+	parameters, err := url.ParseQuery(query)
+	if err != nil {
+		return bad("what follows the ? cannot be read; write NAME=VALUE&NAME=VALUE")
+	}
+	for name, values := range parameters {
+		if !slices.Contains(natsParameters, name) || len(values) != 1 || values[0] == "" {
+			return bad("the parameter %q is unknown, empty or given twice; there are %s", name,
+				strings.Join(natsParameters, ", "))
+		}
+	}
+	o = []natsio.Option{
+		natsio.Name("tenure"), natsio.RetryOnFailedConnect(true), natsio.MaxReconnects(-1),
+		natsio.ReconnectWait(500 * time.Millisecond), natsio.PingInterval(2 * time.Second), natsio.MaxPingsOutstanding(2),
+		// The server's complaints come with the calls that they are about, not to standard error.
+		natsio.ErrorHandler(func(*natsio.Conn, *natsio.Subscription, error) {}),
+	}
+	if u.User != nil {
+		password, has := u.User.Password()
+		if u.User.Username() == "" || !has {
+			return bad("a user needs a password, and a password a user; for a file of credentials give creds")
+		}
+		o = append(o, natsio.UserInfo(u.User.Username(), password))
+	}
+	files, err := natsFiles(parameters)
+	if err != nil {
+		return bad("%v", err)
+	}
+	servers = "nats://" + strings.ReplaceAll(hosts, ",", ",nats://")
+	return servers, bucket, parameters.Get("domain"), append(o, files...), nil
+}
+
+// natsFiles reads the files that the parameters name, so that a missing one is an error now and not at some later time.
+func natsFiles(parameters url.Values) ([]natsio.Option, error) {
+	var o []natsio.Option
+	for _, name := range []string{"ca", "cert", "key", "creds"} {
+		if file := parameters.Get(name); file != "" {
+			if _, err := os.ReadFile(file); err != nil {
+				return nil, fmt.Errorf("%s: %w", name, err)
+			}
+		}
+	}
+	if ca := parameters.Get("ca"); ca != "" {
+		o = append(o, natsio.RootCAs(ca))
+	}
+	cert, key := parameters.Get("cert"), parameters.Get("key")
+	switch {
+	case (cert == "") != (key == ""):
+		return nil, errors.New("cert and key belong together")
+	case cert != "":
+		if _, err := tls.LoadX509KeyPair(cert, key); err != nil {
+			return nil, fmt.Errorf("cert and key: %w", err)
+		}
+		o = append(o, natsio.ClientCert(cert, key))
+	}
+	if creds := parameters.Get("creds"); creds != "" {
+		o = append(o, natsio.UserCredentials(creds))
+	}
+	return o, nil
+}
