@@ -13,7 +13,9 @@ func (x *scout) expand() {
 	for i := range int8(x.s.Nodes) {
 		urgent = x.expandNode(i) || urgent
 	}
-	x.expandGhosts()
+	if x.s.Store != Register {
+		x.expandGhosts()
+	}
 	if !w.healed && x.s.Heal {
 		x.heal()
 		x.found(event{do: heals}, everyone)
@@ -26,7 +28,11 @@ func (x *scout) expand() {
 // expandNode does all that can happen to node i, and reports whether something has to happen before time passes.
 func (x *scout) expandNode(i int8) (urgent bool) {
 	w, n := &x.w, &x.w.nodes[i]
-	urgent = x.expandMail(i)
+	if x.s.Store == Register {
+		urgent = x.expandClient(i)
+	} else {
+		urgent = x.expandMail(i)
+	}
 	switch {
 	case !n.up:
 		if !w.healed {
@@ -197,13 +203,16 @@ func (x *scout) expandGhosts() {
 }
 
 func (x *scout) boot(n *smallNode) {
-	mail := n.mail
-	*n = smallNode{m: fsm.New(x.t, 0), up: true, mail: mail, hit: n.hit}
+	*n = smallNode{m: fsm.New(x.t, 0), up: true, mail: n.mail, strays: n.strays, hit: n.hit}
 }
 
 // crash ends a process. Its requests may still arrive.
 func (x *scout) crash(i int8) {
 	w, n := &x.w, &x.w.nodes[i]
+	if x.s.Store == Register {
+		x.crashOver(i)
+		return
+	}
 	for _, l := range n.mail {
 		if l.op != fsm.NoCall && l.answer == fsm.Tick {
 			l.call = 0
@@ -230,7 +239,7 @@ func (x *scout) heal() {
 	w.ghosts = [2]letter{}
 	for i := range int8(x.s.Nodes) {
 		n := &w.nodes[i]
-		n.paused = false
+		n.paused, n.strays = false, [2]stray{}
 		if !n.up {
 			x.boot(n)
 		}
@@ -366,6 +375,9 @@ func (x *scout) step(i int8, in fsm.Input) {
 	if call.Op != fsm.NoCall {
 		x.ask(i, call)
 	}
+	if op, _ := n.m.Awaits(); op == fsm.NoCall && n.client.op != fsm.NoCall {
+		x.giveUp(i)
+	}
 	if n.m.Done() { // the process ends, and what it has sent stays under way
 		x.crash(i)
 	}
@@ -379,6 +391,10 @@ func (x *scout) ask(i int8, call fsm.Call) {
 		x.fail("R9", "n%d stands while its work runs", i)
 	case call.Op == fsm.Release && n.running && call.Term == n.m.Term():
 		x.fail("R8", "n%d releases its lease while its work runs", i)
+	}
+	if x.s.Store == Register {
+		x.consult(i, call)
+		return
 	}
 	if full := n.mail[x.s.Letters-1].op != fsm.NoCall; full { // the oldest is lost
 		x.loses(n, 0)

@@ -2,13 +2,16 @@ package simulate
 
 import (
 	"testing"
+
+	"github.com/go-tenure/tenure/fsm"
 )
 
 // What an exploration leaves out to have few states (symmetry aside) makes no difference: with instants since the
 // start, true terms and numbers of calls, and every message kept, the same states are reached within the same number
 // of events. The depth ends before a third attempt in a row fails: the growth of back-offs from then on is left out,
-// see fsm.Packed.
+// see fsm.Packed. That comes later if one waits longer before the second.
 func TestAnExplorationThatLeavesNothingOutReachesTheSameStates(t *testing.T) {
+	slow := fsm.Timing{TTL: 8, Renew: 1, Retry: 3, CallTimeout: 1, Grace: 1, Drain: 2, Poll: 2}
 	for _, c := range []struct {
 		depth int
 		s     Small
@@ -17,6 +20,10 @@ func TestAnExplorationThatLeavesNothingOutReachesTheSameStates(t *testing.T) {
 		{14, Small{Nodes: 2}},
 		{11, Small{Nodes: 2, Crashes: 1, Pauses: 1, Resigns: 1}},
 		{11, Small{Nodes: 2, Letters: 2}},
+		{17, Small{Nodes: 1, Crashes: 1, Resigns: 1, Timing: slow}},
+		{17, Small{Nodes: 1, Store: Register, Crashes: 1, Pauses: 1, Resigns: 1, Stops: 1, Timing: slow}},
+		{18, Small{Nodes: 2, Store: Register, Timing: slow}},
+		{13, Small{Nodes: 2, Store: Register, Crashes: 1, Letters: 2, Timing: slow}},
 	} {
 		c.s.NoSymmetry, c.s.MaxDepth = true, c.depth
 		packed := newExplorer(c.s.complete())

@@ -59,9 +59,6 @@ func newScout(s *Small) *scout {
 // processors is how many scouts there are.
 func processors() int { return min(runtime.GOMAXPROCS(0), 16) }
 
-// words is the length of a packed state.
-func (s *Small) words() int { return (s.Nodes + 1) * nodeWords }
-
 func (b *batch) reset() {
 	*b = batch{hashes: b.hashes[:0], words: b.words[:0], from: b.from[:0], failover: -1}
 }
@@ -94,18 +91,22 @@ func (x *scout) leave(layer []uint64, k int, b *batch) {
 // unpack goes to the state p.
 func (x *scout) unpack(p []uint64) {
 	w, k := &x.home, &x.kept
-	k.rest.words = [nodeWords]uint64(p[x.s.Nodes*nodeWords:])
+	words := x.s.nodeWords()
+	copy(k.rest.words[:], p[x.s.Nodes*words:])
 	w.surroundings.unpack(&k.rest)
-	k.rest.rehash(0)
+	k.rest.rehash(0, restWords)
 	k.hash = k.rest.hash
 	for i := range x.s.Nodes {
 		n := &k.nodes[i]
-		n.words = [nodeWords]uint64(p[i*nodeWords:])
+		copy(n.words[:], p[i*words:(i+1)*words])
 		w.nodes[i].unpack(n, x.t)
-		if n.words[1]&holderBit != 0 {
-			w.store.holder = int8(i + 1)
+		if words == maxWords {
+			w.nodes[i].unpackRegister(n)
+		} else {
+			w.nodes[i].unpackMail(n)
 		}
-		n.rehash(x.place(i))
+		w.store.assume(int8(i), n.words[1])
+		n.rehash(x.place(i), words)
 		k.hash += n.hash
 	}
 	x.w = x.home
@@ -115,7 +116,7 @@ func (x *scout) unpack(p []uint64) {
 func (x *scout) enter(w *smallWorld) {
 	x.home, x.w, x.kept = *w, *w, packedWorld{}
 	for i := range x.s.Nodes {
-		x.kept.nodes[i].rehash(x.place(i))
+		x.kept.nodes[i].rehash(x.place(i), x.s.nodeWords())
 	}
 	x.pack(everyone)
 	x.kept = x.fresh
@@ -146,14 +147,17 @@ func (x *scout) found(e event, changed int8) {
 		x.raw.found(w)
 		changed = everyone // what is kept names terms by their ranks
 	}
+	if w.store.version != x.home.store.version {
+		changed = everyone
+	}
 	x.pack(changed)
-	if p := &x.fresh; p.hash != x.kept.hash {
+	if p, words := &x.fresh, x.s.nodeWords(); p.hash != x.kept.hash {
 		b.hashes = append(b.hashes, max(p.hash, 1)) // 0 marks a free place in the table
 		b.from = append(b.from, origin{parent: uint32(b.at), event: e})
 		for i := range x.s.Nodes {
-			b.words = append(b.words, p.nodes[i].words[:]...)
+			b.words = append(b.words, p.nodes[i].words[:words]...)
 		}
-		b.words = append(b.words, p.rest.words[:]...)
+		b.words = append(b.words, p.rest.words[:restWords]...)
 	}
 	w.surroundings = x.home.surroundings
 	switch {
@@ -166,7 +170,7 @@ func (x *scout) found(e event, changed int8) {
 
 // pack makes fresh what w is packed.
 func (x *scout) pack(changed int8) {
-	w, p := &x.w, &x.fresh
+	w, p, words := &x.w, &x.fresh, x.s.nodeWords()
 	p.rest = x.kept.rest
 	if w.surroundings != x.home.surroundings || changed == everyone {
 		w.surroundings.pack(&p.rest)
@@ -175,28 +179,31 @@ func (x *scout) pack(changed int8) {
 	for i := range x.s.Nodes {
 		n := &p.nodes[i]
 		if *n = x.kept.nodes[i]; changed == int8(i) || changed == everyone {
-			w.nodes[i].pack(n, w.now)
+			if w.nodes[i].pack(n, w.now); words == maxWords {
+				w.nodes[i].packRegister(n, w.now, x.s, &w.store)
+			}
 		}
 		held |= n.terms
 	}
 	if !held.dense() { // a term is no more, or not ranked yet
 		for i := range x.s.Nodes {
-			p.nodes[i].ranked(held)
+			if p.nodes[i].ranked(held); words == maxWords {
+				p.nodes[i].rankedRegister(held)
+			} else {
+				p.nodes[i].rankedMail(held)
+			}
 		}
 		p.rest.rankedRest(held)
 	}
 	if p.rest.words != x.kept.rest.words {
-		p.rest.rehash(0)
+		p.rest.rehash(0, restWords)
 	}
 	p.hash = p.rest.hash
 	for i := range x.s.Nodes {
 		n := &p.nodes[i]
-		n.words[1] &^= holderBit
-		if w.store.holder == int8(i+1) {
-			n.words[1] |= holderBit
-		}
+		n.words[1] = n.words[1]&^(holderBit|formerBit|writerBit) | w.store.claims(int8(i))
 		if n.words != x.kept.nodes[i].words {
-			n.rehash(x.place(i))
+			n.rehash(x.place(i), words)
 		}
 		p.hash += n.hash
 	}

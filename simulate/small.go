@@ -25,6 +25,9 @@ type Small struct {
 	// Letters is how many messages of one node may be on their way at once, 1 or 2; a newer one takes the place of the
 	// oldest. 0: 1. With 1, a request can still arrive after it was given up, but not after the next was sent.
 	Letters int
+	// Store is what the store is like. Over a Register at most Letters writes of a node are under way besides the
+	// message of its call, and there is no News: a watch of a register asks it.
+	Store StoreKind
 	// Heal also explores, from every state, what happens once everything is healed, and measures the longest failover.
 	Heal bool
 	// Timing is in ticks, given as nanoseconds: the zero Timing is TTL 6, Renew 2, Retry 1, CallTimeout 1, Grace 1, Drain
@@ -97,6 +100,10 @@ func (s Small) Check() error {
 	if s.Letters < 0 || s.Letters > 2 {
 		faults = append(faults, fmt.Errorf("simulate: Letters %d; 1 or 2 can be explored", s.Letters))
 	}
+	if s.Store >= storeKinds || s.Store == Register && s.News > 0 {
+		faults = append(faults, fmt.Errorf("simulate: %d looks at a store of the kind %v; a register can be explored without",
+			s.News, s.Store))
+	}
 	t := s.complete().Timing
 	scaled := t
 	for _, d := range []*time.Duration{
@@ -126,10 +133,14 @@ func (s Small) String() string {
 			more += fmt.Sprintf(", %d %s", b.n, b.what)
 		}
 	}
+	store := "a store that expires leases"
+	if s.Store == Register {
+		store = "a bare register"
+	}
 	return fmt.Sprintf("%d nodes, at most %d crashes, %d pauses, %d resignations%s; any delay, loss and order"+
-		" of up to %d messages a node; a store that expires leases; TTL %d, renew %d, retry %d, call timeout %d,"+
+		" of up to %d messages a node; %s; TTL %d, renew %d, retry %d, call timeout %d,"+
 		" grace %d, drain %d, poll %d ticks",
-		s.Nodes, s.Crashes, s.Pauses, s.Resigns, more, s.Letters, t.TTL, t.Renew, t.Retry, t.CallTimeout,
+		s.Nodes, s.Crashes, s.Pauses, s.Resigns, more, s.Letters, store, t.TTL, t.Renew, t.Retry, t.CallTimeout,
 		t.Grace, t.Drain, t.Poll)
 }
 

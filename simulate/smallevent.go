@@ -36,6 +36,10 @@ const (
 	passes
 	ghostCarries
 	ghostLoses
+	reads
+	doubts
+	strayCarries
+	strayLoses
 )
 
 var smallNames = [...]string{
@@ -50,6 +54,9 @@ var smallNames = [...]string{
 	heals:  "everything is healed",
 	passes: "time passes", ghostCarries: "the store carries out a request of a dead process",
 	ghostLoses: "a request of a dead process is lost",
+	reads:      "the store shows n%d what it has", doubts: "n%d learns of an error, though its write is under way",
+	strayCarries: "the store carries out a write of n%d that nobody waits for",
+	strayLoses:   "a write of n%d that nobody waits for is lost",
 }
 
 // String returns the event in words. Nodes are numbered as in the state it leaves, in which symmetry may have changed

@@ -9,12 +9,25 @@ import (
 // A state is kept as a few words: two of each node, its machine and what is around it, then two of the rest. What can
 // make no difference any more is forgotten on the way, and of terms only their order is kept.
 
-// nodeWords is how many words a node takes, and the rest as well.
-const nodeWords = 2
+const (
+	maxWords  = 3 // of a node
+	restWords = 2
+)
+
+// nodeWords is how many words a node takes.
+func (s *Small) nodeWords() int {
+	if s.Store == Register {
+		return 3
+	}
+	return 2
+}
+
+// words is the length of a packed state.
+func (s *Small) words() int { return s.Nodes*s.nodeWords() + restWords }
 
 // packed is a node, or the rest, in words, with what is derived from them.
 type packed struct {
-	words [nodeWords]uint64
+	words [maxWords]uint64
 	terms terms  // that occur in it
 	hash  uint64 // of the words
 }
@@ -31,16 +44,20 @@ func (s terms) dense() bool { s |= 1; return s&(s+1) == 0 }
 
 // Where the parts of a node's second word begin, and those of the first word of the rest.
 const (
-	drainedAt = 6
-	mailAt    = 12 // two letters
+	holderBit = 1 << 5 // it holds the lease,
+	formerBit = 1 << 6 // or a process before it does
+	writerBit = 1 << 7 // its client wrote what the register holds
+	drainedAt = 8
+	mailAt    = 14 // two letters, and what has struck; for what is there over a register see packRegister
 	hitAt     = mailAt + 2*letterBits
-	holderBit = 1 << 5
 
 	storeTermAt = 32 // after the two letters of ghosts
 	leftAt      = 37
 	deadAt      = 43
 	healedAt    = 44
 	aloneAt     = 45
+	topAt       = 53
+	existsAt    = 58
 )
 
 // Where the parts of a letter begin.
@@ -88,7 +105,7 @@ func bitsOf(flags ...bool) (b uint64) {
 // pack packs n, as seen from now, but for the bit that says whether n holds the lease and for the hash.
 func (n *smallNode) pack(p *packed, now fsm.Instant) {
 	mail, awaited := n.mail, uint16(0)
-	p.words[0], p.terms = 0, 0
+	p.words[0], p.words[2], p.terms = 0, 0, 0
 	if n.up {
 		_, call := n.m.Awaits()
 		awaited = uint16(call)
@@ -113,8 +130,6 @@ func (n *smallNode) unpack(p *packed, t *fsm.Timing) {
 	*n = smallNode{
 		up: f&1 != 0, paused: f>>1&1 != 0, running: f>>2&1 != 0, told: f>>3&1 != 0, tainted: f>>4&1 != 0,
 		drained: int8(f >> drainedAt & sixBits),
-		mail:    [2]letter{unpackLetter(f >> mailAt), unpackLetter(f >> (mailAt + letterBits))},
-		hit:     uint16(f >> hitAt),
 	}
 	p.terms = 0
 	if n.up {
@@ -122,8 +137,15 @@ func (n *smallNode) unpack(p *packed, t *fsm.Timing) {
 		n.m = m.Unpack(t, 1)
 		p.terms.add(uint64(m.Rank()))
 	}
-	p.terms.add(uint64(n.mail[0].term))
-	p.terms.add(uint64(n.mail[1].term))
+}
+
+// unpackMail unpacks what is under way between n and a store that expires leases.
+func (n *smallNode) unpackMail(p *packed) {
+	n.hit = uint16(p.words[1] >> hitAt)
+	for i := range n.mail {
+		n.mail[i] = unpackLetter(p.words[1] >> (mailAt + i*letterBits))
+		p.terms.add(uint64(n.mail[i].term))
+	}
 }
 
 // ranked has p, a node, name terms by their rank in s.
@@ -131,6 +153,10 @@ func (p *packed) ranked(s terms) {
 	if m := fsm.Packed(p.words[0]); p.words[0] != 0 {
 		p.words[0] = uint64(m.Ranked(uint8(s.rank(uint64(m.Rank())))))
 	}
+}
+
+// rankedMail has p, a node beside a store that expires leases, name terms by their rank in s.
+func (p *packed) rankedMail(s terms) {
 	s.rankAt(&p.words[1], mailAt+termAt)
 	s.rankAt(&p.words[1], mailAt+letterBits+termAt)
 }
@@ -143,12 +169,15 @@ func (s terms) rankAt(word *uint64, i int) {
 
 func (r *surroundings) pack(p *packed) {
 	p.words[0] = r.ghosts[0].pack(0) | r.ghosts[1].pack(0)<<letterBits | uint64(r.store.term)<<storeTermAt |
-		uint64(r.store.left)<<leftAt | uint64(r.alone)<<aloneAt
+		uint64(r.store.left)<<leftAt | uint64(r.alone)<<aloneAt | uint64(r.store.top)<<topAt
 	if r.store.holder == dead {
 		p.words[0] |= 1 << deadAt
 	}
 	if r.healed {
 		p.words[0] |= 1 << healedAt
+	}
+	if r.store.version != 0 {
+		p.words[0] |= 1 << existsAt
 	}
 	p.words[1] = r.budget.pack()
 	p.terms = r.terms()
@@ -158,17 +187,24 @@ func (r *surroundings) unpack(p *packed) {
 	w := p.words[0]
 	*r = surroundings{
 		ghosts: [2]letter{unpackLetter(w), unpackLetter(w >> letterBits)},
-		store:  smallStore{term: smallTerm(w >> storeTermAt & fiveBits), left: int8(w >> leftAt & sixBits)},
+		store: smallStore{
+			term: smallTerm(w >> storeTermAt & fiveBits), left: int8(w >> leftAt & sixBits),
+			top: smallTerm(w >> topAt & fiveBits),
+		},
 		budget: unpackBudget(p.words[1]), healed: w>>healedAt&1 != 0, alone: uint8(w >> aloneAt),
 	}
 	if w>>deadAt&1 != 0 {
 		r.store.holder = dead
+	}
+	if w>>existsAt&1 != 0 {
+		r.store.version = presentVersion
 	}
 	p.terms = r.terms()
 }
 
 func (r *surroundings) terms() (s terms) {
 	s.add(uint64(r.store.term))
+	s.add(uint64(r.store.top))
 	s.add(uint64(r.ghosts[0].term))
 	s.add(uint64(r.ghosts[1].term))
 	return s
@@ -179,6 +215,33 @@ func (p *packed) rankedRest(s terms) {
 	s.rankAt(&p.words[0], termAt)
 	s.rankAt(&p.words[0], letterBits+termAt)
 	s.rankAt(&p.words[0], storeTermAt)
+	s.rankAt(&p.words[0], topAt)
+}
+
+// claims is what a node's words say of its hold on s, and assume takes it from there.
+func (s *smallStore) claims(i int8) (b uint64) {
+	switch s.holder {
+	case i + 1:
+		b = holderBit
+	case former(i):
+		b = formerBit
+	}
+	if s.by == i+1 {
+		b |= writerBit
+	}
+	return b
+}
+
+func (s *smallStore) assume(i int8, b uint64) {
+	if b&holderBit != 0 {
+		s.holder = i + 1
+	}
+	if b&formerBit != 0 {
+		s.holder = former(i)
+	}
+	if b&writerBit != 0 {
+		s.by = i + 1
+	}
 }
 
 // pack puts each part into three bits.
@@ -202,7 +265,10 @@ func mix(h, word uint64) uint64 {
 
 // rehash derives the hash from the words. Where the place of a node makes no difference, all are place 1: then the sum
 // over all nodes is the same in whatever places they stand. What is not of one node is place 0.
-func (p *packed) rehash(place int) {
+func (p *packed) rehash(place, words int) {
 	h := mix(0x9e3779b97f4a7c15*uint64(place), p.words[0])
-	p.hash = mix(h, p.words[1])
+	if h = mix(h, p.words[1]); words == maxWords {
+		h = mix(h, p.words[2])
+	}
+	p.hash = h
 }

@@ -44,12 +44,22 @@ type smallNode struct {
 	tainted bool   // outside of the promise: it stood still beyond its deadline
 	drained int8   // ticks since it was told
 	hit     uint16 // what has struck since it last began to follow, if the exploration keeps that: see smallcover.go
+
+	// Over a register only.
+	client errand
+	sight  smallSight
+	strays [2]stray // the older first
 }
 
 type smallStore struct {
 	term   smallTerm
 	left   int8 // ticks until the lease runs out
-	holder int8 // number of the node + 1; 0: nobody; dead: a process that has died
+	holder int8 // number of the node + 1; 0: nobody; dead, or over a register former: a process that has died
+
+	// Over a register only.
+	top     smallTerm // the greatest that was ever granted; term is that of the record
+	version uint8     // 0: no record
+	by      int8      // number of the node + 1 whose client has written it; 0: none that is on its way
 }
 
 // smallTerm is a term below 64: more there cannot be in a small world at once.
