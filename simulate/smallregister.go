@@ -95,10 +95,11 @@ func (x *scout) body(b smallBody) register.Body {
 	return body
 }
 
-// sight is that of n for the register algorithm.
+// sight is that of n for the register algorithm. One of no record, or forgotten because nothing may come of it, is from
+// long ago.
 func (x *scout) sight(n *smallNode) register.Sight {
 	if n.sight.version == 0 {
-		return register.Sight{}
+		return register.Sight{Since: time.Duration(x.w.now) - 2*x.t.TTL}
 	}
 	return register.Sight{
 		Version: versions[n.sight.version], Body: x.body(n.sight.smallBody), Since: time.Duration(n.sight.since),
