@@ -279,7 +279,11 @@ func (x *scout) pass() bool {
 	x.out.failover = max(x.out.failover, int(w.alone))
 	t := x.t
 	// The lease of whoever crashed last, whatever the others were doing, one poll, one call, and work that winds down.
-	if bound := int64(t.TTL + t.Poll + t.CallTimeout + t.Grace); int64(w.alone) > bound {
+	bound := t.TTL + t.Poll + t.CallTimeout + t.Grace
+	if x.s.Store == Register { // nobody counts a lease before it was seen
+		bound += 2*t.Retry + t.CallTimeout
+	}
+	if time.Duration(w.alone) > bound {
 		x.fail("live", "nobody leads %d ticks after everything was healed", w.alone)
 	}
 	return true

@@ -28,6 +28,8 @@ func TestTheWorstFailoverOfASmallWorldIsTheOneInTheDocumentation(t *testing.T) {
 			{Small{Nodes: 1, Crashes: 1}, crashed},
 			{Small{Nodes: 1, Crashes: 1, Resigns: 1}, resigned},
 			{Small{Nodes: 2}, unheld},
+			{Small{Nodes: 1, Store: Register}, unheld},
+			{Small{Nodes: 1, Store: Register, Crashes: 1}, timing.TTL + unheld},
 		} {
 			c.s.Heal, c.s.Timing = true, timing
 			r, err := c.s.Explore()

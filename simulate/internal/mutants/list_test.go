@@ -5,6 +5,7 @@ const (
 	decide             = "lease/register/decide.go"
 	store              = "simulate/store.go"
 	register, small    = "simulate/register.go", "simulate/expand.go"
+	smallRegister      = "simulate/smallregister.go"
 )
 
 var mutants = []mutant{
@@ -178,4 +179,9 @@ var mutants = []mutant{
 	{"small worlds: granted while held", small,
 		"case l.op == fsm.Acquire && (!live || ours):", "case l.op == fsm.Acquire:"},
 	{"small worlds: the term is not raised", small, "		s.term++\n", "		s.term = max(s.term, 1)\n"},
+	{"small worlds: the condition of a write is ignored", smallRegister,
+		"	if on != s.version {\n		return false", "	if on != s.version && o.op != fsm.Acquire {\n		return false"},
+	{"small worlds: an error is taken for a refusal", smallRegister,
+		"			c.phase = toRead\n			x.found(event{do: doubts",
+		"			x.settle(i, fsm.Input{Kind: fsm.Refused, Remaining: -1})\n			x.found(event{do: doubts"},
 }

@@ -1,6 +1,7 @@
 package mutants
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -100,8 +101,10 @@ func worlds(t *testing.T) (f finding) {
 		{Nodes: 2, Heal: true},
 		{Nodes: 2, News: 1},
 		{Nodes: 2, Resigns: 1},
+		{Nodes: 1, Resigns: 1, Crashes: 1, Store: simulate.Register},
+		{Nodes: 2, Pauses: 1, Store: simulate.Register, MaxStates: 600_000}, // not whole
 	} {
-		s.MaxStates = 2_000_000
+		s.MaxStates = cmp.Or(s.MaxStates, 2_000_000)
 		r, err := s.Explore()
 		f.Cost += r.States
 		if err != nil {
