@@ -200,7 +200,8 @@ func (c *checker) began(w *world, i uint8) {
 func (s *Scenario) afterHealing() int64 {
 	t, slow := &s.Timing, 1+max(s.Timing.Drift, 0)
 	ttl, backOff := float64(t.TTL)*slow, float64(16*t.Retry)*slow
-	if s.Store == Register { // is first looked at after the back-off, and the TTL counts from then
+	if s.Store == Register { // is first looked at after the back-off, or after one poll, and the TTL counts from then
+		backOff = max(backOff, float64(min(t.Poll, t.TTL))*slow)
 		return int64(backOff+ttl*slow) + 2*int64(t.CallTimeout)
 	}
 	return int64(max(ttl, backOff)) + int64(t.CallTimeout)

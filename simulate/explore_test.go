@@ -92,13 +92,13 @@ func TestAnExplorationFindsTheSameOnAnyNumberOfProcessors(t *testing.T) {
 
 func TestASmallWorldThatCannotBeExploredIsRefused(t *testing.T) {
 	for want, s := range map[string]Small{
-		"1 to 4 can be explored":                  {Nodes: 5},
-		"Pauses 9; 0 to 7":                        {Pauses: 9},
-		"Letters 3; 1 or 2":                       {Letters: 3},
-		"1 looks at a store of the kind register": {Store: Register, News: 1},
-		"a store of the kind unknown store":       {Store: 7},
-		"one lost renewal would end":              {Timing: fsm.Timing{TTL: 6, Renew: 3, Retry: 2, CallTimeout: 2, Grace: 1}},
-		"a length of 100 ticks":                   {Timing: fsm.Timing{TTL: 100, Renew: 2, Retry: 1, CallTimeout: 1, Grace: 1}},
+		"1 to 4 can be explored":        {Nodes: 5},
+		"Pauses 9; 0 to 7":              {Pauses: 9},
+		"Letters 3; 1 or 2":             {Letters: 3},
+		"News 1, Errors 0; neither":     {Store: Register, News: 1},
+		"a store of the kind forgetful": {Store: Forgetful},
+		"one lost renewal would end":    {Timing: fsm.Timing{TTL: 6, Renew: 3, Retry: 2, CallTimeout: 2, Grace: 1}},
+		"a length of 100 ticks":         {Timing: fsm.Timing{TTL: 100, Renew: 2, Retry: 1, CallTimeout: 1, Grace: 1}},
 	} {
 		if _, err := s.Explore(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: got %v, want %s", s, err, want)

@@ -25,8 +25,8 @@ type Small struct {
 	// Letters is how many messages of one node may be on their way at once, 1 or 2; a newer one takes the place of the
 	// oldest. 0: 1. With 1, a request can still arrive after it was given up, but not after the next was sent.
 	Letters int
-	// Store is what the store is like. Over a Register at most Letters writes of a node are under way besides the
-	// message of its call, and there is no News: a watch of a register asks it.
+	// Store is what the store is like. Over a Register at most Letters writes of a node are under way besides the message
+	// of its call, any write may fail although it is carried out then or later, and News and Errors must be 0.
 	Store StoreKind
 	// Heal also explores, from every state, what happens once everything is healed, and measures the longest failover.
 	Heal bool
@@ -100,9 +100,12 @@ func (s Small) Check() error {
 	if s.Letters < 0 || s.Letters > 2 {
 		faults = append(faults, fmt.Errorf("simulate: Letters %d; 1 or 2 can be explored", s.Letters))
 	}
-	if s.Store >= storeKinds || s.Store == Register && s.News > 0 {
-		faults = append(faults, fmt.Errorf("simulate: %d looks at a store of the kind %v; a register can be explored without",
-			s.News, s.Store))
+	if s.Store != Expiring && s.Store != Register {
+		faults = append(faults, fmt.Errorf("simulate: a store of the kind %v cannot be explored", s.Store))
+	}
+	if s.Store == Register && s.News+s.Errors > 0 { // what a watch shows was read, and any write may fail, always
+		faults = append(faults, fmt.Errorf("simulate: News %d, Errors %d; neither can be explored over a register",
+			s.News, s.Errors))
 	}
 	t := s.complete().Timing
 	scaled := t

@@ -39,6 +39,7 @@ models: these are elections, not databases.
 With --explore it visits every state that a small world can reach, and says what that world was:
 
   --nodes N      default 2, at most 4
+  --store KIND   expiring or register
   --crashes N    how many times a process may die; default 0. Likewise:
   --pauses N     how many times one may stand still
   --resigns N    how many times a leader may be asked to resign
@@ -140,7 +141,7 @@ func (s *simulating) check(f *flags, rest []string) error {
 		return fmt.Errorf("do not know what to do with %q; %s", rest[0], f.help())
 	}
 	mode := "--explore"
-	others := []string{"seeds", "first", "ttl", "store", "html", "mermaid", "perfetto", "shrink", "cover"}
+	others := []string{"seeds", "first", "ttl", "html", "mermaid", "perfetto", "shrink", "cover"}
 	switch {
 	case s.explore && s.replay != "":
 		return fmt.Errorf("--explore does not go with a scenario; leave one of them out")

@@ -179,6 +179,10 @@ func TestASmallWorldIsExploredWholeAndItsScopeIsSaid(t *testing.T) {
 	if _, out, _ := call(t, "simulate", "--explore", "--nodes", "1"); !strings.Contains(out, "no rule is broken\nin ") {
 		t.Errorf("what was not explored is spoken of: %s", out)
 	}
+	_, out, _ = call(t, "simulate", "--explore", "--nodes", "1", "--store", "register")
+	if !strings.Contains(out, "; a bare register; ") || !strings.Contains(out, "no rule is broken\nin ") {
+		t.Errorf("over a register it says %s", out)
+	}
 	status, out, errs = call(t, "simulate", "--explore", "--max-states", "100")
 	if status != 1 || !strings.Contains(out, "not complete") || !strings.Contains(errs, "raise --max-states") {
 		t.Errorf("exit code is %d, output %s%s", status, out, errs)
@@ -219,6 +223,8 @@ func TestWhatCannotBeSimulatedIsAnsweredInOneLine(t *testing.T) {
 		{[]string{"--explore", "--errors", "8"}, "Errors 8; 0 to 7 can be explored"},
 		{[]string{"--explore", "x"}, "--explore does not go with a scenario"},
 		{[]string{"--explore", "--nodes", "5"}, "5 nodes; 1 to 4 can be explored"},
+		{[]string{"--explore", "--store", "forgetful"}, `--store "forgetful" is unknown; known are expiring and register`},
+		{[]string{"--explore", "--store", "register", "--news", "1"}, "News 1, Errors 0; neither can be explored"},
 		{[]string{"--explore", "--letters", "0"}, "--letters 0 lets nothing through"},
 		{[]string{"--explore", "--letters", "3"}, "Letters 3; 1 or 2 can be explored"},
 		{[]string{"--explore", "--crashes", "-1"}, "Crashes -1; 0 to 7 can be explored"},

@@ -19,15 +19,9 @@ func (s *simulating) campaign(ctx context.Context, base simulate.Scenario) (int,
 		base.Nodes = 5
 	}
 	base.Timing = fsm.Timing{TTL: s.ttl}
-	switch s.store {
-	case simulate.Expiring.String():
-	case simulate.Register.String():
-		base.Store = simulate.Register
-	case simulate.Forgetful.String():
-		base.Store = simulate.Forgetful
-	default:
-		return usage("--store %q is unknown; known are %s, %s and %s", s.store, simulate.Expiring, simulate.Register,
-			simulate.Forgetful)
+	var err error
+	if base.Store, err = s.kind(simulate.Expiring, simulate.Register, simulate.Forgetful); err != nil {
+		return statusUsage, err
 	}
 	if s.seeds == 1 {
 		if err := base.Check(); err != nil {
@@ -75,6 +69,18 @@ func (s *simulating) campaign(ctx context.Context, base simulate.Scenario) (int,
 	return s.covered(&r.Coverage)
 }
 
+// kind is the store of the command line, one of some.
+func (s *simulating) kind(some ...simulate.StoreKind) (simulate.StoreKind, error) {
+	var known []string
+	for _, k := range some {
+		if known = append(known, k.String()); s.store == k.String() {
+			return k, nil
+		}
+	}
+	last := len(known) - 1
+	return 0, fmt.Errorf("--store %q is unknown; known are %s and %s", s.store, strings.Join(known[:last], ", "), known[last])
+}
+
 // covered says what a campaign has met, and with --cover whether that is all.
 func (s *simulating) covered(v *simulate.Coverage) (int, error) {
 	cells, missing, can := len(v.Cells()), v.Missing(), len(simulate.Reachable())
@@ -117,6 +123,10 @@ func (s *simulating) failed(r simulate.Result) (int, error) {
 func (s *simulating) everything(ctx context.Context) (int, error) {
 	small, begin, stopped := s.small, time.Now(), false
 	small.Nodes = s.nodes
+	var err error
+	if small.Store, err = s.kind(simulate.Expiring, simulate.Register); err != nil {
+		return statusUsage, err
+	}
 	if err := small.Check(); err != nil {
 		return statusUsage, plain(err)
 	}
@@ -126,8 +136,8 @@ func (s *simulating) everything(ctx context.Context) (int, error) {
 	}
 	rate := func(r simulate.Explored) float64 { return float64(r.States) / max(time.Since(begin).Seconds(), 1e-9) }
 	small.Progress = func(r simulate.Explored) bool {
-		s.progress.show("%s states, %s events, depth %d, %s states/s", count(r.States), count(r.Steps), r.Depth,
-			count(int(rate(r))))
+		s.progress.show("%s states, of which %s are still to be left; %s events, depth %d, %s states/s", count(r.States),
+			count(r.Frontier), count(r.Steps), r.Depth, count(int(rate(r))))
 		stopped = ctx.Err() != nil
 		return !stopped
 	}
