@@ -272,7 +272,7 @@ func (x *scout) pass() bool {
 		return true
 	}
 	if leading { // what comes after is explored without healing
-		x.w = x.home
+		x.back()
 		return false
 	}
 	w.alone++

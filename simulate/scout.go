@@ -3,6 +3,7 @@ package simulate
 import (
 	"fmt"
 	"runtime"
+	"slices"
 
 	"github.com/go-tenure/tenure/fsm"
 )
@@ -14,14 +15,20 @@ type scout struct {
 	t     *fsm.Timing
 	home  smallWorld  // the state that is being left
 	w     smallWorld  // the state that it is now
+	words int         // of a packed node
 	kept  packedWorld // home
 	fresh packedWorld // w
 	out   *batch
 	raw   *raw // if not nil: see there
 
+	lately [recent]uint64 // hashes of states that were handed over, at random places: most are found again soon
+
 	batches    [2]*batch
 	free, done chan *batch
 }
+
+// recent is how many hashes a scout remembers.
+const recent = 1 << 13
 
 // packedWorld is a state in words; see there.
 type packedWorld struct {
@@ -53,7 +60,12 @@ type raw struct {
 }
 
 func newScout(s *Small) *scout {
-	return &scout{s: s, t: &s.Timing, batches: [2]*batch{{}, {}}}
+	x := &scout{s: s, t: &s.Timing, words: s.nodeWords(), batches: [2]*batch{{}, {}}}
+	for i := range x.kept.nodes {
+		x.kept.nodes[i].rehash(x.place(i), x.words)
+	}
+	x.fresh = x.kept
+	return x
 }
 
 // processors is how many scouts there are.
@@ -88,36 +100,36 @@ func (x *scout) leave(layer []uint64, k int, b *batch) {
 	b.left = b.at
 }
 
-// unpack goes to the state p.
+// unpack goes to the state p. Most of its nodes are as they were in the state before: those are left alone.
 func (x *scout) unpack(p []uint64) {
 	w, k := &x.home, &x.kept
-	words := x.s.nodeWords()
-	copy(k.rest.words[:], p[x.s.Nodes*words:])
+	copy(k.rest.words[:], p[x.s.Nodes*x.words:])
 	w.surroundings.unpack(&k.rest)
 	k.rest.rehash(0, restWords)
 	k.hash = k.rest.hash
 	for i := range x.s.Nodes {
 		n := &k.nodes[i]
-		copy(n.words[:], p[i*words:(i+1)*words])
-		w.nodes[i].unpack(n, x.t)
-		if words == maxWords {
-			w.nodes[i].unpackRegister(n)
-		} else {
-			w.nodes[i].unpackMail(n)
+		var words [maxWords]uint64
+		copy(words[:], p[i*x.words:(i+1)*x.words])
+		if n.words != words {
+			n.words = words
+			if w.nodes[i].unpack(n, x.t); x.words == maxWords {
+				w.nodes[i].unpackRegister(n)
+			} else {
+				w.nodes[i].unpackMail(n)
+			}
+			n.rehash(x.place(i), x.words)
+			x.w.nodes[i], x.fresh.nodes[i] = w.nodes[i], *n
 		}
-		w.store.assume(int8(i), n.words[1])
-		n.rehash(x.place(i), words)
+		w.store.assume(int8(i), words[1])
 		k.hash += n.hash
 	}
-	x.w = x.home
+	x.w.surroundings, x.fresh.rest = w.surroundings, k.rest
 }
 
 // enter goes to the state w, which has not been packed.
 func (x *scout) enter(w *smallWorld) {
-	x.home, x.w, x.kept = *w, *w, packedWorld{}
-	for i := range x.s.Nodes {
-		x.kept.nodes[i].rehash(x.place(i), x.s.nodeWords())
-	}
+	x.home, x.w = *w, *w
 	x.pack(everyone)
 	x.kept = x.fresh
 }
@@ -150,50 +162,69 @@ func (x *scout) found(e event, changed int8) {
 	if w.store.version != x.home.store.version {
 		changed = everyone
 	}
-	x.pack(changed)
-	if p, words := &x.fresh, x.s.nodeWords(); p.hash != x.kept.hash {
-		b.hashes = append(b.hashes, max(p.hash, 1)) // 0 marks a free place in the table
+	all := x.pack(changed)
+	if h := max(x.fresh.hash, 1); h != x.kept.hash && x.lately[h%recent] != h { // 0 marks a free place in the table
+		x.lately[h%recent] = h
+		b.hashes = append(b.hashes, h)
 		b.from = append(b.from, origin{parent: uint32(b.at), event: e})
-		for i := range x.s.Nodes {
-			b.words = append(b.words, p.nodes[i].words[:words]...)
-		}
-		b.words = append(b.words, p.rest.words[:restWords]...)
+		x.write(b)
 	}
 	w.surroundings = x.home.surroundings
+	x.fresh.rest = x.kept.rest
 	switch {
+	case changed == everyone:
+		x.back()
 	case changed >= 0:
 		w.nodes[changed] = x.home.nodes[changed]
-	case changed == everyone:
-		x.w = x.home
+		x.fresh.nodes[changed] = x.kept.nodes[changed]
+	}
+	if all {
+		x.fresh = x.kept
 	}
 }
 
-// pack makes fresh what w is packed.
-func (x *scout) pack(changed int8) {
-	w, p, words := &x.w, &x.fresh, x.s.nodeWords()
-	p.rest = x.kept.rest
+// write adds fresh to what b holds.
+func (x *scout) write(b *batch) {
+	end := len(b.words)
+	b.words = slices.Grow(b.words, x.s.words())[:end+x.s.words()]
+	to := b.words[end:]
+	for i := range x.s.Nodes {
+		n := &x.fresh.nodes[i].words
+		if to[0], to[1] = n[0], n[1]; x.words == maxWords {
+			to[2] = n[2]
+		}
+		to = to[x.words:]
+	}
+	to[0], to[1] = x.fresh.rest.words[0], x.fresh.rest.words[1]
+}
+
+// back goes back to the state that is being left.
+func (x *scout) back() {
+	x.w.now, x.w.surroundings = x.home.now, x.home.surroundings
+	for i := range x.s.Nodes {
+		x.w.nodes[i] = x.home.nodes[i]
+	}
+}
+
+// pack makes of fresh, which is as kept, what w is packed, and reports whether more than one node may have changed.
+func (x *scout) pack(changed int8) (all bool) {
+	w, p := &x.w, &x.fresh
 	if w.surroundings != x.home.surroundings || changed == everyone {
 		w.surroundings.pack(&p.rest)
 	}
 	held := p.rest.terms
 	for i := range x.s.Nodes {
 		n := &p.nodes[i]
-		if *n = x.kept.nodes[i]; changed == int8(i) || changed == everyone {
-			if w.nodes[i].pack(n, w.now); words == maxWords {
+		if changed == int8(i) || changed == everyone {
+			if w.nodes[i].pack(n, w.now); x.words == maxWords {
 				w.nodes[i].packRegister(n, w.now, x.s, &w.store)
 			}
 		}
 		held |= n.terms
 	}
-	if !held.dense() { // a term is no more, or not ranked yet
-		for i := range x.s.Nodes {
-			if p.nodes[i].ranked(held); words == maxWords {
-				p.nodes[i].rankedRegister(held)
-			} else {
-				p.nodes[i].rankedMail(held)
-			}
-		}
-		p.rest.rankedRest(held)
+	if all = changed == everyone || w.store.holder != x.home.store.holder || w.store.by != x.home.store.by; !held.dense() {
+		all = true // a term is no more, or not ranked yet
+		x.rank(held)
 	}
 	if p.rest.words != x.kept.rest.words {
 		p.rest.rehash(0, restWords)
@@ -201,12 +232,30 @@ func (x *scout) pack(changed int8) {
 	p.hash = p.rest.hash
 	for i := range x.s.Nodes {
 		n := &p.nodes[i]
-		n.words[1] = n.words[1]&^(holderBit|formerBit|writerBit) | w.store.claims(int8(i))
-		if n.words != x.kept.nodes[i].words {
-			n.rehash(x.place(i), words)
+		if all || changed == int8(i) {
+			n.words[1] = n.words[1]&^(holderBit|formerBit|writerBit) | w.store.claims(int8(i))
+			if n.words != x.kept.nodes[i].words {
+				n.rehash(x.place(i), x.words)
+			} else {
+				n.hash = x.kept.nodes[i].hash
+			}
 		}
 		p.hash += n.hash
 	}
+	return all
+}
+
+// rank has fresh name the terms that are held by their ranks.
+func (x *scout) rank(held terms) {
+	for i := range x.s.Nodes {
+		n := &x.fresh.nodes[i]
+		if n.ranked(held); x.words == maxWords {
+			n.rankedRegister(held)
+		} else {
+			n.rankedMail(held)
+		}
+	}
+	x.fresh.rest.rankedRest(held)
 }
 
 func (r *raw) found(w *smallWorld) {

@@ -127,15 +127,15 @@ func (n *smallNode) pack(p *packed, now fsm.Instant) {
 
 func (n *smallNode) unpack(p *packed, t *fsm.Timing) {
 	f := p.words[1]
-	*n = smallNode{
-		up: f&1 != 0, paused: f>>1&1 != 0, running: f>>2&1 != 0, told: f>>3&1 != 0, tainted: f>>4&1 != 0,
-		drained: int8(f >> drainedAt & sixBits),
-	}
+	n.up, n.paused, n.running, n.told = f&1 != 0, f>>1&1 != 0, f>>2&1 != 0, f>>3&1 != 0
+	n.tainted, n.drained = f>>4&1 != 0, int8(f>>drainedAt&sixBits)
 	p.terms = 0
 	if n.up {
 		m := fsm.Packed(p.words[0])
 		n.m = m.Unpack(t, 1)
 		p.terms.add(uint64(m.Rank()))
+	} else {
+		n.m = fsm.Machine{}
 	}
 }
 
