@@ -84,8 +84,10 @@ prove:
 	@echo "== worlds of two and three nodes, explored whole"
 	@go build -buildvcs=false -o $(BIN)/tenure ./cmd/tenure
 	@$(BIN)/tenure simulate --explore --nodes 2 --crashes 1 --heal
-	@$(BIN)/tenure simulate --explore --nodes 2 --crashes 1 --pauses 1
-	@$(BIN)/tenure simulate --explore --nodes 3
+	@$(BIN)/tenure simulate --explore --nodes 2 --crashes 2 --pauses 2 --max-states 100000000
+	@$(BIN)/tenure simulate --explore --nodes 3 --pauses 1
+	@$(BIN)/tenure simulate --explore --store register --nodes 2 --crashes 1 --heal
+	@$(BIN)/tenure simulate --explore --store register --nodes 2 --stops 1
 
 check: fmt tidy mod vet vet-cross staticcheck fuzz
 	@echo "== check: all passed"

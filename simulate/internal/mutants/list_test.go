@@ -181,7 +181,7 @@ var mutants = []mutant{
 	{"small worlds: the term is not raised", small, "		s.term++\n", "		s.term = max(s.term, 1)\n"},
 	{"small worlds: the condition of a write is ignored", smallRegister,
 		"	if on != s.version {\n		return false", "	if on != s.version && o.op != fsm.Acquire {\n		return false"},
-	{"small worlds: an error is taken for a refusal", smallRegister,
+	{"small worlds: an error is taken for success", smallRegister,
 		"			c.phase = toRead\n			x.found(event{do: doubts",
-		"			x.settle(i, fsm.Input{Kind: fsm.Refused, Remaining: -1})\n			x.found(event{do: doubts"},
+		"			x.settle(i, fsm.Input{Kind: fsm.Granted, Term: lease.Term(c.sent)})\n			x.found(event{do: doubts"},
 }
