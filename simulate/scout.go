@@ -21,7 +21,12 @@ type scout struct {
 	out   *batch
 	raw   *raw // if not nil: see there
 
-	lately [recent]uint64 // hashes of states that were handed over, at random places: most are found again soon
+	habits  [habits]habit
+	habit   *habit         // where to remember the event at hand; nil: nowhere
+	pending uint32         // that event
+	known   bool           // what it makes of its node was remembered
+	looked  bool           // it was checked against what is around its node
+	lately  [recent]uint64 // hashes of states that were handed over, at random places: most are found again soon
 
 	batches    [2]*batch
 	free, done chan *batch
@@ -162,7 +167,8 @@ func (x *scout) found(e event, changed int8) {
 	if w.store.version != x.home.store.version {
 		changed = everyone
 	}
-	all := x.pack(changed)
+	known, all := x.known, x.pack(changed)
+	x.remember(changed, all)
 	if h := max(x.fresh.hash, 1); h != x.kept.hash && x.lately[h%recent] != h { // 0 marks a free place in the table
 		x.lately[h%recent] = h
 		b.hashes = append(b.hashes, h)
@@ -175,7 +181,9 @@ func (x *scout) found(e event, changed int8) {
 	case changed == everyone:
 		x.back()
 	case changed >= 0:
-		w.nodes[changed] = x.home.nodes[changed]
+		if !known {
+			w.nodes[changed] = x.home.nodes[changed]
+		}
 		x.fresh.nodes[changed] = x.kept.nodes[changed]
 	}
 	if all {
@@ -215,7 +223,7 @@ func (x *scout) pack(changed int8) (all bool) {
 	held := p.rest.terms
 	for i := range x.s.Nodes {
 		n := &p.nodes[i]
-		if changed == int8(i) || changed == everyone {
+		if changed == int8(i) && !x.known || changed == everyone {
 			if w.nodes[i].pack(n, w.now); x.words == maxWords {
 				w.nodes[i].packRegister(n, w.now, x.s, &w.store)
 			}
@@ -232,7 +240,7 @@ func (x *scout) pack(changed int8) (all bool) {
 	p.hash = p.rest.hash
 	for i := range x.s.Nodes {
 		n := &p.nodes[i]
-		if all || changed == int8(i) {
+		if all || changed == int8(i) && !x.known {
 			n.words[1] = n.words[1]&^(holderBit|formerBit|writerBit) | w.store.claims(int8(i))
 			if n.words != x.kept.nodes[i].words {
 				n.rehash(x.place(i), x.words)
@@ -266,6 +274,7 @@ func (r *raw) found(w *smallWorld) {
 }
 
 func (x *scout) fail(rule, format string, args ...any) {
+	x.looked = true
 	if b := x.out; b.violation.Rule == "" {
 		b.violation = Violation{Rule: rule, Text: fmt.Sprintf(format, args...)}
 	}

@@ -329,16 +329,21 @@ func (x *scout) expandClient(i int8) (urgent bool) {
 			x.found(event{do: doubts, node: i}, i)
 		}
 	default:
-		if !n.paused {
-			x.learn(i)
-			x.found(event{do: learns, node: i}, i)
+		if e := (event{do: learns, node: i}); !n.paused {
+			if !x.again(e) {
+				x.learn(i)
+			}
+			x.found(e, i)
 		}
 	}
 	if w.healed {
 		return true
 	}
-	x.forgetCall(i)
-	x.found(event{do: loses, node: i}, i)
+	e := event{do: loses, node: i}
+	if !x.again(e) {
+		x.forgetCall(i)
+	}
+	x.found(e, i)
 	return false
 }
 
