@@ -106,7 +106,8 @@ func (c *errand) forget() {
 // forgetSight takes out of s what nobody will look at: who waits needs to know since when another's record has been
 // there; who leads need not look before it writes to its own.
 func (n *smallNode) forgetSight(s *smallSight, present uint8) {
-	there := s.version == present || n.client.phase == hasRead && n.client.op != fsm.NoCall && s.version == n.client.found.version
+	c := &n.client
+	there := s.version == present || c.op != fsm.NoCall && c.phase == hasRead && s.version == c.found.version
 	switch {
 	case there && (s.holder == another || s.holder == before):
 	case s.holder == us && n.up && smallTerm(n.m.Term()) == s.term && n.m.State() >= fsm.Leader:

@@ -78,7 +78,8 @@ func (s *simulating) kind(some ...simulate.StoreKind) (simulate.StoreKind, error
 		}
 	}
 	last := len(known) - 1
-	return 0, fmt.Errorf("--store %q is unknown; known are %s and %s", s.store, strings.Join(known[:last], ", "), known[last])
+	return 0, fmt.Errorf("--store %q is unknown; known are %s and %s",
+		s.store, strings.Join(known[:last], ", "), known[last])
 }
 
 // covered says what a campaign has met, and with --cover whether that is all.
