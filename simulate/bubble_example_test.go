@@ -133,11 +133,11 @@ pause leader at 20s for 41s
 	// passed: true
 }
 
-// A hundred schedules with whatever can go wrong, each of them with faults of its own.
+// Forty schedules with whatever can go wrong, each of them with faults of its own.
 func ExampleWorld_Plan() {
 	accepted, refused := 0, 0
 	passed, _ := goTest(func(t *testing.T) {
-		simulate.Bubble(t, simulate.Cluster{Nodes: 3, Seeds: 100}, func(w *simulate.World) {
+		simulate.Bubble(t, simulate.Cluster{Nodes: 3, Seeds: 40}, func(w *simulate.World) {
 			ledger := w.FencedStore("ledger")
 			sloppy(w, ledger)
 			w.Plan()
@@ -153,7 +153,7 @@ func ExampleWorld_Plan() {
 			})
 		})
 	})
-	fmt.Println("passed:", passed, "- thousands of writes:", accepted > 5000, "- stale ones refused:", refused > 0)
+	fmt.Println("passed:", passed, "- thousands of writes:", accepted > 2000, "- stale ones refused:", refused > 0)
 	// Output:
 	// passed: true - thousands of writes: true - stale ones refused: true
 }
