@@ -21,7 +21,7 @@
 // What was granted must not be forgotten in a crash. Roles and databases can be set to commit asynchronously, so each
 // statement that grants or renews sets synchronous_commit for its own transaction and for no longer; it takes effect
 // because PostgreSQL reads it when it commits. lock_timeout is set in the same way: an acquire that has to wait for an
-// open transaction says so after a tenth of the TTL.
+// open transaction says so after two seconds at the latest.
 //
 // # Terms
 //

@@ -95,9 +95,10 @@ func TestAGrantWaitsForTheStandbysThoughTheRoleDoesNot(t *testing.T) {
 
 // A session keeps its own setting: nothing of a statement of ours is left behind in it.
 func TestStatementsLeaveTheSessionAsItWas(t *testing.T) {
-	must(t, super(t), "CREATE ROLE asis LOGIN SUPERUSER", "ALTER ROLE asis SET synchronous_commit = off",
-		"ALTER ROLE asis SET lock_timeout = '7s'")
-	db := open(t, address(server.Addr(), "asis"))
+	asis := unique("asis")
+	must(t, super(t), "CREATE ROLE "+asis+" LOGIN SUPERUSER", "ALTER ROLE "+asis+" SET synchronous_commit = off",
+		"ALTER ROLE "+asis+" SET lock_timeout = '7s'")
+	db := open(t, address(server.Addr(), asis))
 	db.SetMaxOpenConns(1)
 	m := manager(t, Config{DB: db, Table: fresh(t, db)})
 	l := acquired(t, m, "k", holder("a"), time.Hour)

@@ -50,7 +50,7 @@ func remedy(code, table string) (text string, permanent bool) {
 		return "the server takes no writes, as a standby; connect to the one that does, with pgx by " +
 			"target_session_attrs=read-write", false
 	case "55P03":
-		return "an open transaction keeps the row locked; look for it in pg_stat_activity", false
+		return "an open transaction keeps the row locked, or the server is overloaded; look in pg_stat_activity", false
 	case "0A000": // a cached plan whose table has changed; the driver plans again
 		return "", false
 	}

@@ -44,8 +44,10 @@ func TestOnlyIdentifiersNameTables(t *testing.T) {
 // Faults that trying again does not cure are permanent and say what to do; others are not.
 func TestFaultsSayWhatToDo(t *testing.T) {
 	admin := super(t)
-	must(t, admin, "CREATE ROLE reader LOGIN SUPERUSER", "ALTER ROLE reader SET default_transaction_read_only = on",
-		"CREATE TABLE nokey (LIKE "+fresh(t, admin)+")", "CREATE TABLE other (key text PRIMARY KEY, n int)")
+	reader, nokey, other := unique("reader"), unique("nokey"), unique("other")
+	must(t, admin, "CREATE ROLE "+reader+" LOGIN SUPERUSER",
+		"ALTER ROLE "+reader+" SET default_transaction_read_only = on",
+		"CREATE TABLE "+nokey+" (LIKE "+fresh(t, admin)+")", "CREATE TABLE "+other+" (key text PRIMARY KEY, n int)")
 	for what, c := range map[string]struct {
 		url, table string
 		permanent  bool
@@ -53,14 +55,14 @@ func TestFaultsSayWhatToDo(t *testing.T) {
 	}{
 		"no table":     {address(server.Addr(), "postgres"), "missing", true, []string{"table missing", "call Migrate"}},
 		"no schema":    {address(server.Addr(), "postgres"), "missing.t", true, []string{"table missing.t", "call Migrate"}},
-		"another kind": {address(server.Addr(), "postgres"), "other", true, []string{"table other is not as Migrate"}},
-		"no key":       {address(server.Addr(), "postgres"), "nokey", true, []string{"table nokey is not as Migrate"}},
+		"another kind": {address(server.Addr(), "postgres"), other, true, []string{other + " is not as Migrate"}},
+		"no key":       {address(server.Addr(), "postgres"), nokey, true, []string{nokey + " is not as Migrate"}},
 		"no role":      {address(server.Addr(), "nobody"), "t", true, []string{"does not let this user in"}},
 		"no database": {"postgres://postgres@" + server.Addr() + "/missing", "t", true,
 			[]string{"create the database"}},
 		"an unknown parameter": {address(server.Addr(), "postgres", "nosuch=1"), "t", true,
 			[]string{"does not know a parameter", "nosuch"}},
-		"read only": {address(server.Addr(), "reader"), fresh(t, admin), false,
+		"read only": {address(server.Addr(), reader), fresh(t, admin), false,
 			[]string{"takes no writes", "target_session_attrs"}},
 		"no server": {"postgres://postgres@127.0.0.1:1/postgres", "t", false, []string{"refused"}},
 	} {
@@ -121,9 +123,10 @@ func TestPreparedStatementsBehindAPoolerSayWhatToDo(t *testing.T) {
 // free.
 func TestRowsOfOthersAreNoLeases(t *testing.T) {
 	db := super(t)
-	must(t, db, "CREATE TABLE loose (key text PRIMARY KEY, holder text, term bigint, acquired_at timestamptz, "+
+	loose := unique("loose")
+	must(t, db, "CREATE TABLE "+loose+" (key text PRIMARY KEY, holder text, term bigint, acquired_at timestamptz, "+
 		"renewed_at timestamptz, expires_at timestamptz, meta text, incarnation text)")
-	m := manager(t, Config{DB: db, Table: "loose", Poll: 10 * time.Millisecond})
+	m := manager(t, Config{DB: db, Table: loose, Poll: 10 * time.Millisecond})
 	for what, values := range map[string]string{
 		"no holder":            "NULL, 1, now() + interval '1h', '', 'i'",
 		"no incarnation":       "'h', 1, now() + interval '1h', '', NULL",
@@ -138,8 +141,8 @@ func TestRowsOfOthersAreNoLeases(t *testing.T) {
 		"a line feed":          "E'h\\n', 1, now() + interval '1h', '', 'i'",
 		"much metadata":        "'h', 1, now() + interval '1h', repeat('m', 100000), 'i'",
 	} {
-		must(t, db, "DELETE FROM loose")
-		must(t, db, "INSERT INTO loose (key, holder, term, expires_at, meta, incarnation) VALUES ('k', "+values+")")
+		must(t, db, "DELETE FROM "+loose)
+		must(t, db, "INSERT INTO "+loose+" (key, holder, term, expires_at, meta, incarnation) VALUES ('k', "+values+")")
 		_, err := m.Acquire(t.Context(), "k", holder("a"), time.Hour)
 		says(t, err, true, `acquire "k"`, "delete it")
 		if len(err.Error()) > 2000 {
@@ -154,7 +157,7 @@ func TestRowsOfOthersAreNoLeases(t *testing.T) {
 		time.Sleep(30 * time.Millisecond)
 		stop()
 	}
-	must(t, db, "UPDATE loose SET holder = E'h\\n', term = 7, expires_at = '-infinity', meta = ''")
+	must(t, db, "UPDATE "+loose+" SET holder = E'h\\n', term = 7, expires_at = '-infinity', meta = ''")
 	acquired(t, m, "k", holder("a"), time.Hour)
 }
 
@@ -177,8 +180,9 @@ func TestTheTableRefusesRowsThatAreNoLeases(t *testing.T) {
 
 // A database that cannot hold every character refuses metadata that has them.
 func TestMetadataThatTheDatabaseCannotHoldIsPermanent(t *testing.T) {
-	must(t, super(t), "CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0")
-	db := open(t, strings.Replace(address(server.Addr(), "postgres"), "/postgres?", "/latin?client_encoding=UTF8&", 1))
+	latin := unique("latin")
+	must(t, super(t), "CREATE DATABASE "+latin+" ENCODING 'LATIN1' TEMPLATE template0")
+	db := open(t, strings.Replace(address(server.Addr(), "postgres"), "/postgres?", "/"+latin+"?client_encoding=UTF8&", 1))
 	m := manager(t, Config{DB: db, Table: fresh(t, db)})
 	h := holder("a")
 	h.Meta = "\u4e16\u754c"

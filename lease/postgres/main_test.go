@@ -74,12 +74,15 @@ func must(t servers.TB, db *sql.DB, statements ...string) {
 	}
 }
 
-var tables atomic.Int64
+var names atomic.Int64
+
+// unique makes a name that no other test uses, nor the same one when it runs again.
+func unique(prefix string) string { return fmt.Sprintf("%s_%d", prefix, names.Add(1)) }
 
 // fresh makes a table that no other test uses.
 func fresh(t servers.TB, db *sql.DB) string {
 	t.Helper()
-	name := fmt.Sprintf("lease_%d", tables.Add(1))
+	name := unique("lease")
 	if err := Migrate(t.Context(), db, name); err != nil {
 		t.Fatalf("%v", err)
 	}

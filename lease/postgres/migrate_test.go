@@ -15,9 +15,10 @@ import (
 )
 
 func TestManyMigrateAtOnce(t *testing.T) {
-	must(t, super(t), "CREATE SCHEMA many")
+	schema := unique("many")
+	must(t, super(t), "CREATE SCHEMA "+schema)
 	for round := range 5 {
-		table := fmt.Sprintf("many.lease_%d", round)
+		table := fmt.Sprintf("%s.lease_%d", schema, round)
 		const processes = 16
 		var dbs []*sql.DB
 		for range processes {

@@ -32,6 +32,13 @@ func (m *Manager) Limits() lease.Limits {
 	return lease.Limits{MinTTL: minTTL, MaxTTL: MaxTTL, Step: time.Microsecond}
 }
 
+// How long an acquire waits for a lock. The least is much, because not only rows are locked: transactions that notify
+// are committed one after the other, each after the disk and the standbys have answered the one before.
+const (
+	leastPatience = 500 * time.Millisecond
+	mostPatience  = 2 * time.Second
+)
+
 // races is how often a call asks again when others came between what it saw and what it did.
 const races = 8
 
@@ -44,12 +51,13 @@ type answer struct {
 
 // Acquire takes the lease on key for h; see [lease.Manager]. It costs one statement; another one for each time that
 // somebody else was quicker. If the row is locked by an open transaction, mostly one that is fenced by the lease of
-// before, it waits for a tenth of ttl, at most a second, and returns an error that says so; nothing is granted then.
+// before, it waits for a tenth of ttl, but at least half a second and at most two, and returns an error that says so;
+// nothing is granted then.
 func (m *Manager) Acquire(ctx context.Context, key string, h lease.Holder, ttl time.Duration) (lease.Lease, error) {
 	if err := errors.Join(lease.CheckKey(key), h.Check(), m.Limits().Check(ttl)); err != nil {
 		return lease.Lease{}, lease.Permanent(oneLine{err})
 	}
-	patience := max(50*time.Millisecond, min(ttl/10, time.Second))
+	patience := max(leastPatience, min(ttl/10, mostPatience))
 	for try := 1; ; try++ {
 		a, err := m.ask(ctx, m.sql.acquire, key, h.Name, h.Incarnation, h.Meta, ttl.Microseconds(), m.table.last,
 			fmt.Sprintf("%dms", patience.Milliseconds()))

@@ -16,15 +16,16 @@ func isPermanent(err error) bool { return errors.Is(err, lease.ErrPermanent) }
 // each statement may run in another session; and at the strictest isolation, where statements that meet are undone.
 func TestATableIsAManager(t *testing.T) {
 	pooler := servers.Test(t, servers.PgBouncer(server.Addr()))
-	must(t, super(t),
-		"CREATE ROLE strict LOGIN SUPERUSER", "ALTER ROLE strict SET default_transaction_isolation = 'serializable'")
+	strict := unique("strict")
+	must(t, super(t), "CREATE ROLE "+strict+" LOGIN SUPERUSER",
+		"ALTER ROLE "+strict+" SET default_transaction_isolation = 'serializable'")
 	for name, c := range map[string]struct {
 		url     string
 		listens bool
 	}{
 		"connected to the server":   {address(server.Addr(), "postgres"), true},
 		"behind a pooler":           {address(pooler.Addr(), "postgres", "default_query_exec_mode=exec"), false},
-		"at serializable isolation": {address(server.Addr(), "strict"), true},
+		"at serializable isolation": {address(server.Addr(), strict), true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
