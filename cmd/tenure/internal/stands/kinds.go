@@ -42,6 +42,7 @@ func kinds() map[string]Kind {
 			Address: at("redis://%/0"), TTL: 2 * time.Second, Notifies: true,
 		},
 	}
+	all["s3"] = s3Kind()
 	maps.Copy(all, slowKinds())
 	return all
 }

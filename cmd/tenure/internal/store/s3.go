@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -19,14 +20,18 @@ import (
 // openS3 opens s3://BUCKET[/PREFIX]. Credentials, and the region unless it is given, are what the AWS SDK finds in the
 // environment and its files.
 func openS3(address string) (Manager, func() error, error) {
-	c, o, err := s3Options(address)
+	c, o, credentials, err := s3Options(address)
 	if err != nil {
 		return nil, nil, err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	transport := awshttp.NewBuildableClient()
-	found, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithHTTPClient(transport))
+	with := []func(*awsconfig.LoadOptions) error{awsconfig.WithHTTPClient(transport)}
+	if credentials != "" {
+		with = append(with, awsconfig.WithSharedCredentialsFiles([]string{credentials}))
+	}
+	found, err := awsconfig.LoadDefaultConfig(ctx, with...)
 	if err != nil {
 		return nil, nil, fmt.Errorf("store: s3: what the environment says of AWS cannot be used: %w", err)
 	}
@@ -49,45 +54,49 @@ func openS3(address string) (Manager, func() error, error) {
 	return m, func() error { transport.GetTransport().CloseIdleConnections(); return nil }, nil
 }
 
-func s3Options(address string) (s3.Config, awss3.Options, error) {
-	var c s3.Config
-	var o awss3.Options
+// s3Options reads an address, and which file it names for the credentials.
+func s3Options(address string) (c s3.Config, o awss3.Options, credentials string, err error) {
 	const form = "s3://BUCKET[/PREFIX]"
 	u, err := url.Parse(address)
 	if err != nil || u.Opaque != "" || u.Fragment != "" || u.Port() != "" {
-		return c, o, fault("that is no address of a bucket; write %s", form)
+		return c, o, "", fault("that is no address of a bucket; write %s", form)
 	}
 	if u.User != nil {
-		return c, o, fault("s3: credentials do not stand in the address; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, " +
-			"or whatever else the AWS SDK reads")
+		return c, o, "", fault("s3: credentials do not stand in the address; set AWS_ACCESS_KEY_ID and " +
+			"AWS_SECRET_ACCESS_KEY, or whatever else the AWS SDK reads")
 	}
 	if c.Bucket, c.Prefix = u.Host, strings.TrimPrefix(u.Path, "/"); c.Bucket == "" {
-		return c, o, fault("s3: names no bucket; write %s", form)
+		return c, o, "", fault("s3: names no bucket; write %s", form)
 	}
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
-		return c, o, fault("s3: what follows the ? is not NAME=VALUE&NAME=VALUE")
+		return c, o, "", fault("s3: what follows the ? is not NAME=VALUE&NAME=VALUE")
 	}
 	for name, values := range query {
 		if len(values) > 1 {
-			return c, o, fault("s3: %.40q is given %d times", name, len(values))
+			return c, o, "", fault("s3: %.40q is given %d times", name, len(values))
 		}
 		switch value := values[0]; name {
 		case "region":
 			o.Region = value
+		case "credentials":
+			if credentials = value; !filepath.IsAbs(value) {
+				return c, o, "", fault("s3: credentials=%.80q must be the whole path of a file", value)
+			}
 		case "endpoint":
 			e, err := url.Parse(value)
 			if err != nil || e.Host == "" || e.Scheme != "http" && e.Scheme != "https" || e.User != nil || e.RawQuery != "" {
-				return c, o, fault("s3: the endpoint is no URL such as https://HOST:PORT")
+				return c, o, "", fault("s3: the endpoint is no URL such as https://HOST:PORT")
 			}
 			o.BaseEndpoint = aws.String(value)
 		case "path-style":
 			if o.UsePathStyle, err = strconv.ParseBool(value); err != nil {
-				return c, o, fault("s3: path-style=%.40q is not true or false", value)
+				return c, o, "", fault("s3: path-style=%.40q is not true or false", value)
 			}
 		default:
-			return c, o, fault("s3: the parameter %.40q is unknown; known: endpoint, path-style, region", name)
+			return c, o, "", fault("s3: the parameter %.40q is unknown; known: credentials, endpoint, path-style, "+
+				"region", name)
 		}
 	}
-	return c, o, nil
+	return c, o, credentials, nil
 }

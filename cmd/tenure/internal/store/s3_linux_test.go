@@ -51,6 +51,7 @@ func TestAnAddressOfABucketThatCannotBeMeantIsRefused(t *testing.T) {
 		"s3://key:secret@bucket":                     "AWS_SECRET_ACCESS_KEY",
 		"s3://bucket?colour=red":                     `"colour" is unknown`,
 		"s3://bucket?region=a&region=b":              "2 times",
+		"s3://bucket?credentials=here":               "the whole path",
 		"s3://bucket?path-style=perhaps":             "true or false",
 		"s3://bucket?endpoint=host":                  "no URL",
 		"s3://bucket?endpoint=ftp://host":            "no URL",
