@@ -24,9 +24,11 @@
 //   - client-go takes a record for unchanged if it differs by less than the seconds of renewTime. So a renewal moves
 //     renewTime to another second, if need be ahead of the clock. Otherwise two renewals within one second would count
 //     as one, from the first of them.
-//   - client-go's leader may act longer than its lease: a renewal that took long to be answered is counted from the
-//     answer. So it is left alone for its own leaseDurationSeconds and [Config.Guard]. Ours stops before its lease
-//     ends, and is left alone for just that.
+//   - client-go's leader may act longer than its lease, because it counts a renewal from the answer. The answer may be to
+//     a second write of the same record: the first one was carried out, its answer was lost, and up to a renew deadline
+//     later the same bytes are written again and change nothing that others could see. So a holder of client-go is left
+//     alone for its own leaseDurationSeconds and [Config.Guard]. Ours stops before its lease ends, and is left alone for
+//     just that.
 //   - The first sight of a record is what counts, not its renewTime: no clocks of two hosts are compared. A label that
 //     somebody puts on the object meanwhile is no new record.
 //   - An empty holder is free at once, and release writes one, with a duration of 1, as client-go does. But an empty
@@ -50,7 +52,9 @@
 //
 // Deleting the Lease of a live holder frees it at once, for client-go and for us: the holder learns of it from its
 // watch, or when it renews next. Until then two may lead; their terms order them. An elector of client-go takes a
-// record at once that another one has emptied by mistake; nothing in the record can keep it from that.
+// record at once that another one has emptied by mistake; nothing in the record can keep it from that. And one whose client has
+// no timeout may be told that it has acquired the lease long after that has ended, and then leads for up to its renew
+// deadline; no guard is long enough for that.
 //
 // # Rejected
 //

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"strings"
 	"sync"
-	"testing"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -23,16 +22,17 @@ import (
 	"github.com/go-tenure/tenure/lease/kubernetes"
 )
 
-// The timing of every controller of Kubernetes, unless it is told otherwise.
-const (
-	leaseDuration = 15 * time.Second
-	renewDeadline = 10 * time.Second
-	retryPeriod   = 2 * time.Second
-)
+// timing is that of an elector of client-go.
+type timing struct{ lease, renew, retry time.Duration }
+
+// usual is the timing of every controller of Kubernetes, unless it is told otherwise.
+var usual = timing{15 * time.Second, 10 * time.Second, 2 * time.Second}
 
 // elect runs electors of client-go one after the other, as a pod that is started again does, until ctx ends. lead is
 // called for each tenure and returns as soon as its context ends.
-func elect(ctx context.Context, leases coordination.LeasesGetter, key, identity string, lead func(context.Context)) {
+func elect(ctx context.Context, leases coordination.LeasesGetter, at timing, release bool, key, identity string,
+	lead func(context.Context),
+) {
 	ctx = klog.NewContext(ctx, klog.Logger{}) // which says nothing
 	for ctx.Err() == nil {
 		elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
@@ -40,7 +40,7 @@ func elect(ctx context.Context, leases coordination.LeasesGetter, key, identity 
 				LeaseMeta: metav1.ObjectMeta{Namespace: "default", Name: key}, Client: leases,
 				LockConfig: resourcelock.ResourceLockConfig{Identity: identity},
 			},
-			LeaseDuration: leaseDuration, RenewDeadline: renewDeadline, RetryPeriod: retryPeriod,
+			LeaseDuration: at.lease, RenewDeadline: at.renew, RetryPeriod: at.retry, ReleaseOnCancel: release,
 			Callbacks: leaderelection.LeaderCallbacks{
 				OnStartedLeading: lead, // in a goroutine of its own, which Run does not wait for
 				OnStoppedLeading: func() {},
@@ -54,30 +54,28 @@ func elect(ctx context.Context, leases coordination.LeasesGetter, key, identity 
 }
 
 // stand runs a node of Tenure until ctx ends, in the same manner.
-func stand(t *testing.T, ctx context.Context, c kubernetes.Client, guard time.Duration, key, name string,
+func stand(ctx context.Context, c kubernetes.Client, ttl, guard time.Duration, key, name string,
 	lead func(context.Context, lease.Term),
-) {
+) error {
 	m, err := kubernetes.New(kubernetes.Config{Client: c, Guard: guard})
 	if err != nil {
-		t.Error(err)
-		return
+		return err
 	}
 	node, err := actor.New(actor.Config{Name: name, Manager: m})
 	if err != nil {
-		t.Error(err)
-		return
+		return err
 	}
-	if _, err := node.Campaign(actor.Election{Key: key, TTL: leaseDuration,
+	if _, err := node.Campaign(actor.Election{Key: key, TTL: ttl,
 		Lead: func(ctx context.Context, tenure *actor.Tenure) error {
 			lead(ctx, tenure.Term())
 			return nil
 		}}); err != nil {
-		t.Error(err)
-		return
+		return err
 	}
 	if err := node.Run(ctx); err != nil && !errors.Is(err, ctx.Err()) {
-		t.Error(err)
+		return err
 	}
+	return nil
 }
 
 // bridge is client-go's client on one of ours: the elector is the real one, what it talks to is a model.

@@ -25,7 +25,7 @@ func ExampleTyped() {
 	}
 	m, err := kubernetes.New(kubernetes.Config{
 		Client: kubernetes.Typed(client.Leases("billing")),
-		Guard:  7 * time.Second, // the electors that are replaced have a client without a timeout
+		Guard:  2*10*time.Second + 2*time.Second - 15*time.Second, // 2 × RenewDeadline + RetryPeriod - LeaseDuration
 	})
 	if err != nil {
 		log.Fatal(err)

@@ -20,7 +20,7 @@ import (
 // or arrive long after anybody has given them up.
 type link struct {
 	server  *model.Server
-	timeout time.Duration // of the client, as http.Client has it; zero: none
+	timeout time.Duration // of the client, as http.Client has it; zero: none, as our Manager bounds its calls by itself
 
 	mu   sync.Mutex
 	rng  *rand.Rand
@@ -154,12 +154,16 @@ func (f fleet) play(t *testing.T, seed uint64) *stage {
 			l.timeout = f.timeout
 			who := fmt.Sprint("client-go ", i)
 			processes.Go(func() {
-				elect(ctx, bridge{client: l}, "k", who, func(ctx context.Context) { s.work(ctx, who, 0) })
+				elect(ctx, bridge{client: l}, usual, false, "k", who, func(ctx context.Context) { s.work(ctx, who, 0) })
 			})
 		} else {
 			who := fmt.Sprint("tenure ", i)
 			processes.Go(func() {
-				stand(t, ctx, l, f.guard, "k", who, func(ctx context.Context, term lease.Term) { s.work(ctx, who, term) })
+				err := stand(ctx, l, usual.lease, f.guard, "k", who,
+					func(ctx context.Context, term lease.Term) { s.work(ctx, who, term) })
+				if err != nil {
+					t.Error(err)
+				}
 			})
 		}
 	}
@@ -220,8 +224,8 @@ func (s *stage) work(ctx context.Context, who string, term lease.Term) {
 
 func TestInAMixedFleetNoTwoLeadAtAnyInstant(t *testing.T) {
 	for name, f := range map[string]fleet{
-		"clients with a timeout":  {timeout: 5 * time.Second, guard: kubernetes.DefaultGuard, length: 20 * time.Minute},
-		"clients without timeout": {guard: 7 * time.Second, length: 20 * time.Minute},
+		"half the renew deadline": {timeout: usual.renew / 2, guard: kubernetes.DefaultGuard, length: 20 * time.Minute},
+		"the renew deadline":      {timeout: usual.renew, guard: kubernetes.DefaultGuard, length: 20 * time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			led, theirs := map[bool]int{}, 0
@@ -246,7 +250,7 @@ func TestInAMixedFleetNoTwoLeadAtAnyInstant(t *testing.T) {
 }
 
 func TestWithoutTheGuardTheMixedFleetWouldHaveTwoLeaders(t *testing.T) {
-	f := fleet{guard: -1, length: 20 * time.Minute}
+	f := fleet{timeout: usual.renew, guard: -1, length: 20 * time.Minute}
 	for seed := range 20 * seeds {
 		found := ""
 		synctest.Test(t, func(t *testing.T) {

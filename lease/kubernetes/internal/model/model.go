@@ -11,7 +11,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"strconv"
 	"sync"
 
@@ -52,7 +51,8 @@ func (s *Server) Create(ctx context.Context, name string, lease []byte) ([]byte,
 	})
 }
 
-// Update replaces a Lease that has the version and the uid that lease names.
+// Update replaces a Lease that has the version and the uid that lease names. A write that changes nothing is none: the
+// version stays.
 func (s *Server) Update(ctx context.Context, name string, lease []byte) ([]byte, error) {
 	return s.call(ctx, "update", name, func() ([]byte, error) {
 		data, ok := s.leases[name]
@@ -62,6 +62,9 @@ func (s *Server) Update(ctx context.Context, name string, lease []byte) ([]byte,
 		old, sent := meta(data), meta(lease)
 		if sent["resourceVersion"] != old["resourceVersion"] || sent["uid"] != old["uid"] {
 			return nil, refuse(409, "Conflict", name)
+		}
+		if string(stored(name, lease, fmt.Sprint(old["uid"]), s.version)) == string(stored(name, data, "", s.version)) {
+			return data, nil
 		}
 		return s.put(name, lease, fmt.Sprint(old["uid"])), nil
 	})
@@ -136,19 +139,25 @@ func (s *Server) call(ctx context.Context, verb, name string, do func() ([]byte,
 // put stores a Lease under the next version.
 func (s *Server) put(name string, lease []byte, uid string) []byte {
 	s.version++
-	var whole map[string]json.RawMessage
-	_ = json.Unmarshal(lease, &whole)
-	m := meta(lease)
-	m["name"], m["uid"], m["resourceVersion"] = name, uid, strconv.FormatUint(s.version, 10)
-	text, _ := json.Marshal(m)
-	whole = maps.Clone(whole)
-	whole["metadata"] = text
-	data, _ := json.Marshal(whole)
 	if s.leases == nil {
 		s.leases = map[string][]byte{}
 	}
-	s.leases[name] = data
+	s.leases[name] = stored(name, lease, uid, s.version)
 	s.tell()
+	return s.leases[name]
+}
+
+// stored is a Lease with the metadata that a server gives it; an empty uid stays as it is.
+func stored(name string, lease []byte, uid string, version uint64) []byte {
+	whole := map[string]json.RawMessage{}
+	_ = json.Unmarshal(lease, &whole)
+	m := meta(lease)
+	m["name"], m["resourceVersion"] = name, strconv.FormatUint(version, 10)
+	if uid != "" {
+		m["uid"] = uid
+	}
+	whole["metadata"], _ = json.Marshal(m)
+	data, _ := json.Marshal(whole)
 	return data
 }
 
