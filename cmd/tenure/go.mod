@@ -5,6 +5,7 @@ go 1.26.0
 replace (
 	github.com/go-tenure/tenure => ../..
 	github.com/go-tenure/tenure/lease/etcd => ../../lease/etcd
+	github.com/go-tenure/tenure/lease/kubernetes => ../../lease/kubernetes
 	github.com/go-tenure/tenure/lease/nats => ../../lease/nats
 	github.com/go-tenure/tenure/lease/postgres => ../../lease/postgres
 	github.com/go-tenure/tenure/lease/redis => ../../lease/redis
@@ -17,6 +18,7 @@ require (
 	github.com/aws/aws-sdk-go-v2/service/s3 v1.114.7
 	github.com/go-tenure/tenure v0.0.0
 	github.com/go-tenure/tenure/lease/etcd v0.0.0-00010101000000-000000000000
+	github.com/go-tenure/tenure/lease/kubernetes v0.0.0-00010101000000-000000000000
 	github.com/go-tenure/tenure/lease/nats v0.0.0-00010101000000-000000000000
 	github.com/go-tenure/tenure/lease/postgres v0.0.0-00010101000000-000000000000
 	github.com/go-tenure/tenure/lease/redis v0.0.0

@@ -23,6 +23,8 @@ type scheme struct {
 var schemes = []scheme{
 	{"etcd", "etcd://HOST:PORT,.../PREFIX", "an etcd cluster; ?tls=true, ca, cert and key name certificates", openEtcd},
 	{"file", "file:DIR", "a directory that all processes of one host share", openFile},
+	{"kubernetes", "kubernetes:[NAMESPACE]", "Leases of Kubernetes, from a pod; //HOST:PORT/NAMESPACE from elsewhere",
+		openKubernetes},
 	{"nats", "nats://HOST:PORT,.../BUCKET", "a bucket of NATS JetStream; ?ca, cert, key and creds name files", openNATS},
 	{"postgres", "postgres://USER@HOST/DATABASE", "a table of PostgreSQL; ?table= names it, create=on", openPostgres},
 	{"redis", "redis://HOST[:PORT][/DB]", "Redis or Valkey", openRedis},
