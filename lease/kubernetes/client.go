@@ -5,9 +5,9 @@ import (
 	"fmt"
 )
 
-// Client reaches the Leases of one namespace: the objects of coordination.k8s.io/v1, as JSON. [HTTP] is one that needs
-// nothing but the standard library, [Typed] makes one of client-go's. It is safe for concurrent use; its methods
-// return soon after their context ends, and report what the server refuses as a *[StatusError].
+// Client reaches the Leases of one namespace: the objects of coordination.k8s.io/v1, as JSON. [HTTP] is one that
+// needs nothing but the standard library, [Typed] makes one of client-go's. It is safe for concurrent use; its
+// methods return soon after their context ends, and report what the server refuses as a *[StatusError].
 type Client interface {
 	// Get returns the Lease.
 	Get(ctx context.Context, name string) ([]byte, error)
@@ -16,9 +16,9 @@ type Client interface {
 	// Update replaces the Lease of that name, provided that it still has the resourceVersion that stands in lease, and
 	// returns it as the server has it then.
 	Update(ctx context.Context, name string, lease []byte) ([]byte, error)
-	// Watch calls event with the Lease of that name, first as it is if there is one, then after each change, and with nil
-	// when it was deleted. It returns when ctx ends, or when the server ends the stream, which it does now and then: ask
-	// again.
+	// Watch calls event with the Lease of that name, first as it is if there is one, then after each change, and with
+	// nil when it was deleted. It returns when ctx ends, or when the server ends the stream, which it does now and then:
+	// ask again.
 	Watch(ctx context.Context, name string, event func(lease []byte)) error
 }
 

@@ -17,9 +17,9 @@ import (
 const serviceAccount = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 // InCluster returns a [Client] for a process in a pod: the API server that KUBERNETES_SERVICE_HOST and
-// KUBERNETES_SERVICE_PORT name, trusted by the cluster's certificates, with the token of the pod's service account, in
-// the namespace of the pod. Change its Namespace before use for another one. The error says what is missing; outside
-// of a cluster that is everything.
+// KUBERNETES_SERVICE_PORT name, trusted by the cluster's certificates, with the token of the pod's service account,
+// in the namespace of the pod. Change its Namespace before use for another one. The error says what is missing;
+// outside of a cluster that is everything.
 func InCluster() (*HTTP, error) { return inCluster(serviceAccount) }
 
 func inCluster(dir string) (*HTTP, error) {

@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	// DefaultGuard is how much longer than its lease a holder of another kind is left alone. It suits the usual timing of
-	// client-go: 7 s is twice its renew deadline of 10 s and its retry period of 2 s, less the lease of 15 s.
+	// DefaultGuard is how much longer than its lease a holder of another kind is left alone. It suits the usual timing
+	// of client-go: 7 s is twice its renew deadline of 10 s and its retry period of 2 s, less the lease of 15 s.
 	DefaultGuard = 7 * time.Second
 	// MinTTL is the shortest lease: renewed at a third of it, renewTime moves by a second each time.
 	MinTTL = 3 * time.Second
@@ -24,10 +24,10 @@ type Config struct {
 	// Client reaches the Leases of one namespace: an [HTTP], or client-go's by [Typed]. Required.
 	Client Client
 	// Guard is how much longer than its leaseDurationSeconds a holder is left alone that is not of this package, because
-	// client-go acts beyond its lease: by up to twice its renew deadline and its retry period, less the lease duration. It
-	// counts a renewal from when it was answered, which may be a whole renew deadline after the record was last changed.
-	// It takes longer still if its client has no timeout: give rest.Config.Timeout at most the renew deadline. Zero means
-	// [DefaultGuard]; negative means none, for where nobody uses client-go.
+	// client-go acts beyond its lease: by up to twice its renew deadline and its retry period, less the lease duration.
+	// It counts a renewal from when it was answered, which may be a whole renew deadline after the record was last
+	// changed. It takes longer still if its client has no timeout: give rest.Config.Timeout at most the renew deadline.
+	// Zero means [DefaultGuard]; negative means none, for where nobody uses client-go.
 	Guard time.Duration
 	// Drift is the largest ratio by which the clocks of two hosts may differ in rate. Zero means 0.01, that is 1 %;
 	// negative means none, for tests. Less than 1.

@@ -45,8 +45,8 @@ func (m mark) who() lease.Holder {
 	return lease.Holder{Name: m.Holder, Incarnation: m.Incarnation, Meta: m.Meta}
 }
 
-// readMark returns the mark of o, if there is one that can be read and that is of key. Whoever damages it by hand ends
-// the tenure of the holder that wrote it, and no more: the next term does not rest on it.
+// readMark returns the mark of o, if there is one that can be read and that is of key. Whoever damages it by hand
+// ends the tenure of the holder that wrote it, and no more: the next term does not rest on it.
 func readMark(o object, key string) (mark, bool) {
 	var m mark
 	text, ok := o.annotations[markName]

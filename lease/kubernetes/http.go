@@ -20,8 +20,8 @@ type HTTP struct {
 	Server string
 	// Namespace is where the Leases are. Required.
 	Namespace string
-	// Token returns the bearer token; it is asked for each request, because the tokens of service accounts change. Nil or
-	// an empty token: none is sent.
+	// Token returns the bearer token; it is asked for each request, because the tokens of service accounts change. Nil
+	// or an empty token: none is sent.
 	Token func() (string, error)
 	// Client carries out the requests. It must have no timeout of its own, which would end watches: each request ends
 	// with its context. Nil means http.DefaultClient.
@@ -69,8 +69,8 @@ func (h *HTTP) Update(ctx context.Context, name string, lease []byte) ([]byte, e
 	return h.ask(ctx, http.MethodPut, "/"+url.PathEscape(name), lease)
 }
 
-// Watch follows a Lease; see [Client]. It ends by itself after a few minutes, so that a connection that died unnoticed
-// is not waited on for ever.
+// Watch follows a Lease; see [Client]. It ends by itself after a few minutes, so that a connection that died
+// unnoticed is not waited on for ever.
 func (h *HTTP) Watch(ctx context.Context, name string, event func([]byte)) error {
 	ctx, cancel := context.WithTimeout(ctx, watchFor+watchSlack)
 	defer cancel()

@@ -14,9 +14,9 @@ var subdomain = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-
 var derived = regexp.MustCompile(`^([-a-z0-9]{1,40}\.)?tenure-[a-z2-7]{52}$`)
 
 // LeaseName returns the name of the Lease that holds key. A key that can be a name is its own name, so that an
-// election that client-go has held goes on under its name: such are lower-case letters, digits, - and ., with a letter
-// or digit at the ends and on both sides of each dot. Any other key gets a name of the form WORDS.tenure-HASH, where
-// WORDS remind of the key and HASH stands for it; no two keys share a name.
+// election that client-go has held goes on under its name: such are lower-case letters, digits, - and ., with a
+// letter or digit at the ends and on both sides of each dot. Any other key gets a name of the form WORDS.tenure-HASH,
+// where WORDS remind of the key and HASH stands for it; no two keys share a name.
 func LeaseName(key string) string {
 	if len(key) <= 253 && subdomain.MatchString(key) && !derived.MatchString(key) {
 		return key

@@ -63,9 +63,9 @@ func (m *Manager) Release(ctx context.Context, l lease.Lease) error {
 	return err
 }
 
-// Read returns what is known of key; see [lease.Reader]. A holder of another kind, such as an elector of client-go, is
-// a Holder with its identity for a name and no incarnation. The first look at a held lease shows more time remaining
-// than there is, up to its whole length.
+// Read returns what is known of key; see [lease.Reader]. A holder of another kind, such as an elector of client-go,
+// is a Holder with its identity for a name and no incarnation. The first look at a held lease shows more time
+// remaining than there is, up to its whole length.
 func (m *Manager) Read(ctx context.Context, key string) (lease.Record, error) {
 	if err := lease.CheckKey(key); err != nil {
 		return lease.Record{}, lease.Permanent(err)

@@ -43,8 +43,8 @@ type watching struct {
 	told    *string // the version that was last told of, "" for none; nil before the first
 }
 
-// run opens one stream after the other. After the first it looks beforehand: a stream does not tell of a deletion that
-// came before it.
+// run opens one stream after the other. After the first it looks beforehand: a stream does not tell of a deletion
+// that came before it.
 func (w *watching) run(ctx context.Context) {
 	pause := watchPause
 	for opened := 0; ctx.Err() == nil; opened++ {

@@ -59,11 +59,13 @@ var troubles = map[string]struct{ begin, end func(p *process) }{
 	"it is killed":          {func(p *process) { p.end(syscall.SIGKILL) }, func(*process) {}},
 	"it is told to stop":    {func(p *process) { p.end(syscall.SIGTERM) }, func(*process) {}},
 	"it is frozen":          {(*process).pause, (*process).resume},
-	"it is cut off":         {func(p *process) { p.proxy.Set(servers.Blackhole) }, func(p *process) { p.proxy.Set(servers.Pass) }},
-	"it hears no answers":   {func(p *process) { p.proxy.Set(servers.DropAnswers) }, func(p *process) { p.proxy.Set(servers.Pass) }},
-	"its links are half":    {func(p *process) { p.proxy.Set(servers.HalfOpen) }, func(p *process) { p.proxy.Set(servers.Pass) }},
-	"its links are refused": {func(p *process) { p.proxy.Set(servers.Reset) }, func(p *process) { p.proxy.Set(servers.Pass) }},
+	"it is cut off":         {links(servers.Blackhole), links(servers.Pass)},
+	"it hears no answers":   {links(servers.DropAnswers), links(servers.Pass)},
+	"its links are half":    {links(servers.HalfOpen), links(servers.Pass)},
+	"its links are refused": {links(servers.Reset), links(servers.Pass)},
 }
+
+func links(f servers.Fault) func(*process) { return func(p *process) { p.proxy.Set(f) } }
 
 // Each trouble in both directions: an elector of client-go leads and nodes of Tenure follow, and the other way round.
 // One process has the typed client of client-go, the other the standard library's.

@@ -12,8 +12,8 @@ import (
 	"github.com/go-tenure/tenure/lease/kubernetes"
 )
 
-// An operator that has a client of client-go hands that in. Its Lease is the one that its earlier versions competed for
-// with client-go's elector.
+// An operator that has a client of client-go hands that in. Its Lease is the one that its earlier versions competed
+// for with client-go's elector.
 func ExampleTyped() {
 	config, err := rest.InClusterConfig()
 	if err != nil {

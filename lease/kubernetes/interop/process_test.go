@@ -122,7 +122,8 @@ func launch(t *testing.T, api *servers.Server, kind, name, key string) *process 
 		exited: make(chan struct{}),
 	}
 	p.cmd = exec.Command(os.Args[0])
-	p.cmd.Env = append(os.Environ(), "INTEROP_KIND="+kind, "INTEROP_NAME="+name, "INTEROP_KEY="+key, "GORACE=atexit_sleep_ms=0",
+	p.cmd.Env = append(os.Environ(), "INTEROP_KIND="+kind, "INTEROP_NAME="+name, "INTEROP_KEY="+key,
+		"GORACE=atexit_sleep_ms=0",
 		"INTEROP_DIARY="+p.diary, "INTEROP_SERVER=https://"+proxy.Addr(), "INTEROP_CA="+servers.KubeCA(api.Instance))
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	p.cmd.Stdout, p.cmd.Stderr = os.Stderr, os.Stderr

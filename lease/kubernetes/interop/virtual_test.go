@@ -16,8 +16,8 @@ import (
 	"github.com/go-tenure/tenure/lease/kubernetes/internal/model"
 )
 
-// link is the way of one process to the server, with faults drawn from a seed: requests and answers are late, get lost,
-// or arrive long after anybody has given them up.
+// link is the way of one process to the server, with faults drawn from a seed: requests and answers are late, get
+// lost, or arrive long after anybody has given them up.
 type link struct {
 	server  *model.Server
 	timeout time.Duration // of the client, as http.Client has it; zero: none, as our Manager bounds its calls by itself

@@ -9,7 +9,8 @@ import (
 	"github.com/go-tenure/tenure/lease/kubernetes"
 )
 
-const kubernetesForm = "kubernetes:[NAMESPACE] in a pod, or kubernetes://HOST:PORT/NAMESPACE?ca-file=FILE&token-file=FILE"
+const kubernetesForm = "kubernetes:[NAMESPACE] in a pod, " +
+	"or kubernetes://HOST:PORT/NAMESPACE?ca-file=FILE&token-file=FILE"
 
 // openKubernetes opens the Leases of a namespace: kubernetes:[NAMESPACE] in a pod, or those of the API server that the
 // address names. The token is in a file, never in the address.

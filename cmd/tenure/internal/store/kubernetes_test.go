@@ -55,7 +55,8 @@ func TestTheAddressOfKubernetesNamesServerNamespaceAndFiles(t *testing.T) {
 	if err := errors.Join(os.WriteFile(ca, text, 0o600), os.WriteFile(token, []byte("old\n"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	s, err := store.Open("kubernetes://" + server.Listener.Addr().String() + "/billing?ca-file=" + ca + "&token-file=" + token)
+	s, err := store.Open("kubernetes://" + server.Listener.Addr().String() + "/billing?ca-file=" + ca +
+		"&token-file=" + token)
 	if err != nil {
 		t.Fatal(err)
 	}
