@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-tenure/tenure/internal/bootclock"
 	"github.com/go-tenure/tenure/lease"
 )
 
@@ -15,7 +16,7 @@ func BenchmarkCalls(b *testing.B) {
 		path := b.TempDir()
 		d := newDir(Config{}, path)
 		d.sync = sync
-		m, err := newManager(Config{}, d, bootDomain(path))
+		m, err := newManager(Config{}, d, bootclock.Domain(path))
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -18,6 +18,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/go-tenure/tenure/internal/bootclock"
 	"github.com/go-tenure/tenure/lease"
 )
 
@@ -94,7 +95,7 @@ func say(words ...any) { _, _ = os.Stdout.WriteString(fmt.Sprintln(words...)) }
 
 // uptime is the clock that all processes of this host share.
 func uptime() time.Duration {
-	now, _ := bootClock()
+	now, _ := bootclock.Now()
 	return now
 }
 

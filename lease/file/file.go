@@ -10,6 +10,7 @@ import (
 
 	"github.com/benbjohnson/clock"
 
+	"github.com/go-tenure/tenure/internal/bootclock"
 	"github.com/go-tenure/tenure/lease"
 	"github.com/go-tenure/tenure/lease/register"
 )
@@ -80,7 +81,7 @@ func New(c Config) (*Manager, error) {
 	if err := d.check(); err != nil {
 		return nil, err
 	}
-	domain := bootDomain(path)
+	domain := bootclock.Domain(path)
 	if c.Clock != nil {
 		domain = ""
 	}
@@ -101,7 +102,7 @@ func newManager(c Config, d *dir, domain string) (*Manager, error) {
 	}
 	if domain != "" {
 		rc.Shared = func() (string, time.Duration) {
-			now, ok := bootClock()
+			now, ok := bootclock.Now()
 			if !ok {
 				return "", 0
 			}

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-tenure/tenure/internal/bootclock"
 	"github.com/go-tenure/tenure/lease"
 	"github.com/go-tenure/tenure/lease/leasetest"
 )
@@ -18,7 +19,7 @@ func TestADirectoryIsAManager(t *testing.T) {
 				d := newDir(Config{Dir: path}, path)
 				domain := ""
 				if local {
-					domain = bootDomain(path)
+					domain = bootclock.Domain(path)
 				}
 				m, err := newManager(Config{Dir: path}, d, domain)
 				if err != nil {
