@@ -21,15 +21,18 @@ type scheme struct {
 
 // schemes is every kind of store, in the order of the help.
 var schemes = []scheme{
+	{"azblob", azureForm, "a container of Azure Blob Storage; ?prefix=, mode=swap, endpoint=", openAzureBlob},
 	{"etcd", "etcd://HOST:PORT,.../PREFIX", "an etcd cluster; ?tls=true, ca, cert and key name certificates", openEtcd},
 	{"file", "file:DIR", "a directory that all processes of one host share", openFile},
 	{"kubernetes", "kubernetes:[NAMESPACE]", "Leases of Kubernetes, from a pod; //HOST:PORT/NAMESPACE from elsewhere",
 		openKubernetes},
+	{"mysql", mysqlForm, "a table of MySQL or MariaDB; ?table=, poll=, tls= and relaxed=true", openMySQL},
 	{"nats", "nats://HOST:PORT,.../BUCKET", "a bucket of NATS JetStream; ?ca, cert, key and creds name files", openNATS},
 	{"postgres", "postgres://USER@HOST/DATABASE", "a table of PostgreSQL; ?table= names it, create=on", openPostgres},
 	{"redis", "redis://HOST[:PORT][/DB]", "Redis or Valkey", openRedis},
 	{"rediss", "rediss://HOST[:PORT][/DB]", "Redis or Valkey over TLS", openRedis},
 	{"s3", "s3://BUCKET[/PREFIX]", "a bucket; ?endpoint=URL&path-style=true for other servers than S3", openS3},
+	{"sqlite", sqliteForm, "a database file for all processes of one host; ?table=, poll= and relaxed=true", openSQLite},
 }
 
 // Help lists the stores that Open knows, a line for each.
