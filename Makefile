@@ -88,6 +88,7 @@ prove:
 	@$(BIN)/tenure simulate --explore --nodes 3 --pauses 1
 	@$(BIN)/tenure simulate --explore --store register --nodes 2 --crashes 1 --heal
 	@$(BIN)/tenure simulate --explore --store register --nodes 2 --stops 1
+	@$(BIN)/tenure simulate --explore --store register --nodes 2 --pauses 1
 
 check: fmt tidy mod vet vet-cross staticcheck fuzz
 	@echo "== check: all passed"
