@@ -12,12 +12,13 @@
 //     synctest bubble, one thing at a time, and holds every move and every call to what the machine does. What fails
 //     is shrunk and shown as well, and repeated by [ReplayBubble].
 //   - Everything. [Small.Explore] visits every state that a small world can reach, with every order of events, every
-//     loss and every delay, and says exactly what that world was.
+//     loss and every delay, and says exactly what that world was. [Explore] does it for a user's test.
 //
 // [Audit] checks what can be checked of the same rules on the events that nodes wrote down in production.
 //
-// In schedules and explorations no goroutine, no clock and no random number takes part. Whatever a fault does not
-// decide is a hash of the seed and of what it is for, so that leaving out one fault leaves everything else as it was.
+// In schedules and explorations no clock and no random number takes part, and no goroutine whose pace makes a
+// difference. Whatever a fault does not decide is a hash of the seed and of what it is for, so that leaving out one
+// fault leaves everything else as it was.
 //
 // # What is simulated
 //

@@ -80,6 +80,16 @@ func ExampleCampaign() {
 	// 10 schedules, 1h40m0s of simulated time, failed: false
 }
 
+// What stands in a user's test: the election, with a timing of its own in ticks, whatever happens.
+func ExampleExplore() {
+	_ = func(t *testing.T) {
+		simulate.Explore(t, simulate.Small{Nodes: 3, Pauses: 1})
+	}
+	fmt.Println("go test")
+	// Output:
+	// go test
+}
+
 // What stands in a user's test.
 func ExampleRun() {
 	_ = func(t *testing.T) {

@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"fmt"
 	"reflect"
 	"runtime"
 	"slices"
@@ -86,6 +87,40 @@ func TestAnExplorationFindsTheSameOnAnyNumberOfProcessors(t *testing.T) {
 			if r := explore(n); !reflect.DeepEqual(r, one) {
 				t.Errorf("%d processors find\n%+v\nand one\n%+v", n, r, one)
 			}
+		}
+	}
+}
+
+// heard is a test that goes on in its own way when it has failed.
+type heard struct {
+	testing.TB
+	says string
+}
+
+func (h *heard) Helper()                        {}
+func (h *heard) Logf(format string, a ...any)   { h.says = "logged: " + fmt.Sprintf(format, a...) }
+func (h *heard) Fatal(a ...any)                 { h.Fatalf("%s", fmt.Sprint(a...)) }
+func (h *heard) Fatalf(format string, a ...any) { panic("failed: " + fmt.Sprintf(format, a...)) }
+
+func TestAnExplorationFailsATestThatItCannotFinish(t *testing.T) {
+	for want, s := range map[string]Small{
+		"logged: simulate: explored: 1 nodes": {Nodes: 1},
+		", complete; no rule is broken":       {Nodes: 1},
+		"failed: simulate: explored: 2 nodes": {Nodes: 2, MaxStates: 100},
+		", not complete":                      {Nodes: 2, MaxStates: 100},
+		"failed: simulate: 5 nodes; 1 to 4":   {Nodes: 5},
+	} {
+		h := &heard{TB: t}
+		func() {
+			defer func() {
+				if r := recover(); r != nil {
+					h.says = fmt.Sprint(r)
+				}
+			}()
+			Explore(h, s)
+		}()
+		if !strings.Contains(h.says, want) {
+			t.Errorf("it says %q, want %q", h.says, want)
 		}
 	}
 }

@@ -75,6 +75,20 @@ func fails(t testing.TB, r Result, dir string) {
 		len(small.Faults), len(r.Failed.Faults), plays, report(small, *r.Failed, path))
 }
 
+// Explore visits every state that the world s can reach and fails t if a rule is broken, with a shortest way to that;
+// or if there are more than s.MaxStates. It logs exactly what was explored.
+func Explore(t testing.TB, s Small) {
+	t.Helper()
+	r, err := s.Explore()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Violation.Rule != "" || !r.Complete {
+		t.Fatalf("simulate: %s", r.Report(s))
+	}
+	t.Logf("simulate: %s", r.Report(s))
+}
+
 // Replay plays one scenario, given as a script or a token, and fails t if it violates a rule. It is what a pasted test
 // calls.
 func Replay(t testing.TB, script string) {
