@@ -43,6 +43,7 @@ func kinds() map[string]Kind {
 		},
 	}
 	all["s3"] = s3Kind()
+	maps.Copy(all, sqlKinds())
 	maps.Copy(all, slowKinds())
 	return all
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"net/url"
 	"os"
 	"regexp"
@@ -30,13 +31,19 @@ func openAzureBlob(address string) (Manager, func() error, error) {
 		return nil, nil, fault("azblob: %.80q is no account, or %.80q no name of a container; write %s",
 			u.Host, name, azureForm)
 	}
-	c := azureblob.Config{}
+	c, accountKey := azureblob.Config{}, ""
 	endpoint := "https://" + u.Host + ".blob.core.windows.net"
 	for parameter, values := range u.Query() {
 		value := values[len(values)-1]
 		switch {
 		case parameter == "prefix":
 			c.Prefix = value
+		case parameter == "key-file":
+			key, err := os.ReadFile(value)
+			if err != nil {
+				return nil, nil, err
+			}
+			accountKey = strings.TrimSpace(string(key))
 		case parameter == "endpoint":
 			endpoint = strings.TrimSuffix(value, "/")
 		case parameter == "mode" && value == "native":
@@ -45,13 +52,13 @@ func openAzureBlob(address string) (Manager, func() error, error) {
 		case parameter == "mode":
 			return nil, nil, fault("azblob: the mode %.40q is none; write native or swap", value)
 		default:
-			return nil, nil, fault("azblob: the parameter %.40q is unknown; known: prefix, mode, endpoint", parameter)
+			return nil, nil, fault("azblob: the parameter %.40q is unknown; known: prefix, mode, key-file, endpoint", parameter)
 		}
 	}
 	if e, err := url.Parse(endpoint); err != nil || e.Host == "" || e.RawQuery != "" || e.User != nil {
 		return nil, nil, fault("azblob: the endpoint is not written as https://HOST or http://HOST:PORT/ACCOUNT")
 	}
-	if c.Container, err = azureClient(u.Host, name, endpoint+"/"+name); err != nil {
+	if c.Container, err = azureClient(u.Host, name, endpoint+"/"+name, accountKey); err != nil {
 		return nil, nil, err
 	}
 	m, err := azureblob.New(c)
@@ -61,18 +68,19 @@ func openAzureBlob(address string) (Manager, func() error, error) {
 	return m, nil, nil
 }
 
-func azureClient(account, name, address string) (*container.Client, error) {
-	if s := os.Getenv("AZURE_STORAGE_CONNECTION_STRING"); s != "" {
+// azureClient uses the key that was read from a file, or else what the environment has.
+func azureClient(account, name, address, key string) (*container.Client, error) {
+	if s := os.Getenv("AZURE_STORAGE_CONNECTION_STRING"); s != "" && key == "" {
 		c, err := container.NewClientFromConnectionString(s, name, nil)
 		if err != nil { // its text may quote the string
 			return nil, fault("azblob: AZURE_STORAGE_CONNECTION_STRING is not one")
 		}
 		return c, nil
 	}
-	if key := os.Getenv("AZURE_STORAGE_KEY"); key != "" {
+	if key = cmp.Or(key, os.Getenv("AZURE_STORAGE_KEY")); key != "" {
 		credential, err := container.NewSharedKeyCredential(account, key)
 		if err != nil {
-			return nil, fault("azblob: AZURE_STORAGE_KEY is not written in base64")
+			return nil, fault("azblob: AZURE_STORAGE_KEY, or what is in key-file, is not written in base64")
 		}
 		return container.NewClientWithSharedKeyCredential(address, credential, nil)
 	}
