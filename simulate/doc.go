@@ -14,6 +14,9 @@
 //   - Everything. [Small.Explore] visits every state that a small world can reach, with every order of events, every
 //     loss and every delay, and says exactly what that world was. [Explore] does it for a user's test.
 //
+// What schedules and explorations have met is told by [Coverage]: moves, faults, rare events, and cells of a state, an
+// input and a fault that was active then. [Reachable] is which cells can be met at all, as far as small worlds show.
+//
 // [Audit] checks what can be checked of the same rules on the events that nodes wrote down in production.
 //
 // In schedules and explorations no clock and no random number takes part, and no goroutine whose pace makes a
