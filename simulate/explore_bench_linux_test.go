@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// BenchmarkExplore counts by the processor time of all threads, since an exploration uses every processor.
+// BenchmarkExplore counts by the processor time of all threads, since an exploration uses every processor. Larger
+// worlds are measured by "make prove", where the time goes into what does not fit into caches.
 func BenchmarkExplore(b *testing.B) {
 	for _, c := range []struct {
 		name string
