@@ -242,19 +242,33 @@ func (n *Node) answered(m *message) {
 	n.next()
 }
 
-// complain keeps the store's error for Status and logs a fault once, until the store is of use again.
+// gravity is how bad a fault of the store is.
+type gravity uint8
+
+const (
+	fine      gravity = iota
+	passing           // asking again soon may help
+	permanent         // somebody has to do something
+)
+
+// complain keeps the store's error for Status and logs a fault once, until the store is of use again. One that has
+// become permanent is logged anew: a server that is back may refuse what it took before.
 func (n *Node) complain(c *Campaign, in fsm.Input, err error) {
 	if in.Kind != fsm.Unknown {
-		if c.told {
+		if c.told > fine {
 			n.log.Info("store answers again", "key", c.key)
 		}
-		c.told = false
+		c.told = fine
 		c.status.setErr(nil)
 		return
 	}
 	c.status.setErr(err)
-	if !c.told {
-		c.told = true
+	bad := passing
+	if in.Permanent {
+		bad = permanent
+	}
+	if bad > c.told {
+		c.told = bad
 		n.log.Warn("store gave no usable answer", "key", c.key, "call", in.Op.String(), "permanent", in.Permanent, "err", err)
 	}
 }

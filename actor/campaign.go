@@ -27,11 +27,11 @@ type Campaign struct {
 	asked     atomic.Uint32 // a bit for each fsm.Kind that somebody asks for and the actor has not read yet
 	out       uint8         // calls that have not returned
 	watch     watching
-	working   bool // the work has begun and has not been reported as Drained
-	told      bool // the store's fault has been logged
-	watchTold bool // the fault of the watch has been logged
-	added     bool // the actor knows it
-	over      bool // nothing runs any more but calls that do not return
+	working   bool    // the work has begun and has not been reported as Drained
+	told      gravity // the worst fault of the store that has been logged
+	watchTold bool    // the fault of the watch has been logged
+	added     bool    // the actor knows it
+	over      bool    // nothing runs any more but calls that do not return
 	closed    bool
 }
 

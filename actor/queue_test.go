@@ -1,6 +1,7 @@
 package actor
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/go-tenure/tenure/fsm"
+	"github.com/go-tenure/tenure/lease"
 	"github.com/go-tenure/tenure/lease/leasetest"
 )
 
@@ -130,6 +132,40 @@ func TestAPermanentFaultIsLoggedOnceAndRetriedSlowly(t *testing.T) {
 		}
 		m.Heal()
 		w.pass(30 * time.Second)
+		w.state(c, fsm.Leader)
+		w.same("told that it is over", log.count("store answers again"), 1)
+	})
+}
+
+// fickle is a store whose calls fail as err says; nil: they do not.
+type fickle struct {
+	lease.Manager
+	err error
+}
+
+func (f *fickle) Acquire(ctx context.Context, key string, h lease.Holder, ttl time.Duration) (lease.Lease, error) {
+	if f.err != nil {
+		return lease.Lease{}, f.err
+	}
+	return f.Manager.Acquire(ctx, key, h, ttl)
+}
+
+func TestAFaultThatBecomesPermanentIsLoggedAgainAndOneThatPassesIsNot(t *testing.T) {
+	inWorld(t, func(w *world) {
+		var log lines
+		passing := errors.New("no route")
+		m := &fickle{Manager: w.faulty(), err: passing}
+		c := w.node("a", m, func(c *Config) { c.Logger = log.logger() }).campaign(Election{})
+		for _, step := range []struct {
+			err  error
+			want int
+		}{{passing, 1}, {errNoTable, 2}, {passing, 2}, {errNoTable, 2}} {
+			m.err = step.err
+			w.pass(5 * time.Minute)
+			w.same("warnings", log.count("store gave no usable answer"), step.want)
+		}
+		m.err = nil
+		w.pass(time.Minute)
 		w.state(c, fsm.Leader)
 		w.same("told that it is over", log.count("store answers again"), 1)
 	})
