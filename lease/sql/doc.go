@@ -8,7 +8,8 @@
 //
 // A row says who holds the key, under which term, and until when on the clock of the database (UTC_TIMESTAMP); no
 // clock of a client is asked. A statement sees the time at which it began, however long it then waits for a row, and
-// its sender counts from before that. The next term is one more than that in the row; the row of a new key begins
+// its sender counts from before that. One that waited so long that a later one of the same holder has overtaken it must
+// not bring the end nearer, so a row also says when the latest began. The next term is one more than that in the row; the row of a new key begins
 // with the microseconds since 1970, so that after a row was deleted by hand terms go on from a greater number.
 //
 // Each statement also has the condition that the server may be trusted with it: it commits by itself (autocommit), is

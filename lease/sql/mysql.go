@@ -30,7 +30,12 @@ const (
 	durable = " AND @@global.innodb_flush_log_at_trx_commit = 1"
 )
 
-// The clock of a statement stands still from its beginning, so all uses of it in one statement are one instant.
+// The clock of a statement stands still from its beginning, so all uses of it in one statement are one instant. That
+// may be long before the statement is carried out, and one that was sent later may have overtaken it: two renewals wait
+// for a table that is being backed up, say, and when it is free the second comes first, and its sender relies on it.
+// Therefore asked_at is the beginning of the latest, and none that began earlier may bring the end nearer. Nor may an
+// acquisition of the holder itself: should one that was given up overtake a grant, nobody else may have the lease
+// before the holder of that grant gives up.
 func newServer(c Config) *server {
 	s := &server{db: c.DB, table: c.Table, relaxed: c.Relaxed}
 	s.poll = newPoller(c.Poll, s.look)
@@ -38,9 +43,10 @@ func newServer(c Config) *server {
 	if !c.Relaxed {
 		guard += durable
 	}
-	const mine = "lease_key = ? AND holder = ? AND incarnation = ? AND term = ?"
+	const mine = "lease_key = ? AND holder = ? AND incarnation = ? AND term = ? AND holder <> ''"
+	const end = "UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND"
 	const left = "TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(6), expires_at)"
-	in := strings.NewReplacer("{table}", c.Table, "{guard}", guard, "{mine}", mine, "{left}", left,
+	in := strings.NewReplacer("{table}", c.Table, "{guard}", guard, "{mine}", mine, "{end}", end, "{left}", left,
 		"{max}", fmt.Sprint(uint64(register.MaxTerm))).Replace
 	s.create = in(`CREATE TABLE IF NOT EXISTS {table} (
   lease_key VARBINARY(253) NOT NULL PRIMARY KEY,
@@ -48,19 +54,25 @@ func newServer(c Config) *server {
   holder VARBINARY(253) NOT NULL,
   incarnation VARBINARY(253) NOT NULL,
   meta VARBINARY(1024) NOT NULL,
-  expires_at DATETIME(6) NOT NULL
+  expires_at DATETIME(6) NOT NULL,
+  asked_at DATETIME(6) NOT NULL
 ) ENGINE=InnoDB`)
 	s.state = in(`SELECT @@autocommit, @@global.read_only, @@global.innodb_flush_log_at_trx_commit,
   term, holder, incarnation, meta, {left}
   FROM (SELECT 1) AS one LEFT JOIN {table} ON lease_key = ?`)
-	s.acquire = in(`UPDATE {table} SET term = LAST_INSERT_ID(term + 1), holder = ?, incarnation = ?, meta = ?,
-  expires_at = UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND
+	// Columns are assigned from left to right: those that the others look at come last.
+	s.acquire = in(`UPDATE {table} SET
+  expires_at = IF(holder = ? AND incarnation = ?, GREATEST(expires_at, {end}), {end}),
+  asked_at = IF(holder = ? AND incarnation = ?, GREATEST(asked_at, UTC_TIMESTAMP(6)), UTC_TIMESTAMP(6)),
+  term = LAST_INSERT_ID(term + 1), holder = ?, incarnation = ?, meta = ?
   WHERE lease_key = ? AND (holder = '' OR expires_at <= UTC_TIMESTAMP(6) OR holder = ? AND incarnation = ?)
   AND term < {max} AND {guard}`)
-	s.begin = in(`INSERT INTO {table} (lease_key, term, holder, incarnation, meta, expires_at)
-  SELECT ?, TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)), '', '', '', UTC_TIMESTAMP(6)
+	s.begin = in(`INSERT INTO {table} (lease_key, term, holder, incarnation, meta, expires_at, asked_at)
+  SELECT ?, TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)), '', '', '', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6)
   FROM (SELECT 1) AS one WHERE {guard}`)
-	s.renew = in(`UPDATE {table} SET expires_at = UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND WHERE {mine} AND {guard}`)
+	s.renew = in(`UPDATE {table} SET
+  expires_at = IF(asked_at < UTC_TIMESTAMP(6), {end}, GREATEST(expires_at, {end})),
+  asked_at = GREATEST(asked_at, UTC_TIMESTAMP(6)) WHERE {mine} AND {guard}`)
 	s.release = in(`UPDATE {table} SET holder = '', incarnation = '', meta = '', expires_at = UTC_TIMESTAMP(6)
   WHERE {mine} AND {guard}`)
 	s.lock = in(`SELECT term, holder, incarnation, meta, {left} FROM {table} WHERE lease_key = ? LOCK IN SHARE MODE`)
@@ -110,8 +122,9 @@ func (s *server) on(ctx context.Context, f func(*sql.Conn) error) error {
 func (s *server) take(ctx context.Context, c *sql.Conn, key string, h lease.Holder, ttl time.Duration) (lease.Term,
 	*lease.HeldError, error) {
 	for range tries {
-		r, err := c.ExecContext(ctx, s.acquire, h.Name, h.Incarnation, h.Meta, ttl.Microseconds(),
-			key, h.Name, h.Incarnation)
+		lasts := ttl.Microseconds()
+		r, err := c.ExecContext(ctx, s.acquire, h.Name, h.Incarnation, lasts, lasts, h.Name, h.Incarnation,
+			h.Name, h.Incarnation, h.Meta, key, h.Name, h.Incarnation)
 		n, err := affected(r, err)
 		if err != nil {
 			return 0, nil, err
@@ -152,14 +165,14 @@ func (s *server) Renew(ctx context.Context, l lease.Lease, ttl time.Duration) er
 	if err := errors.Join(lease.CheckKey(l.Key), limits().Check(ttl)); err != nil {
 		return lease.Permanent(oneLine{err})
 	}
-	return s.change(ctx, "renew", l, s.renew, ttl.Microseconds())
+	return s.change(ctx, "renew", l, ttl, s.renew, ttl.Microseconds(), ttl.Microseconds())
 }
 
 func (s *server) Release(ctx context.Context, l lease.Lease) error {
 	if err := lease.CheckKey(l.Key); err != nil {
 		return lease.Permanent(err)
 	}
-	err := s.change(ctx, "release", l, s.release)
+	err := s.change(ctx, "release", l, 0, s.release)
 	var lost *lease.LostError
 	if errors.As(err, &lost) && lost.Record.Holder.IsZero() && lost.Record.Term == l.Term && l.Term > 0 {
 		return nil // by an earlier call
@@ -169,8 +182,9 @@ func (s *server) Release(ctx context.Context, l lease.Lease) error {
 
 // change carries out a statement about l. If no row is affected it looks why. The row may be ours all the same: some
 // drivers count only rows that become different, and a renewal may bring about the very same microsecond; so it is
-// tried again.
-func (s *server) change(ctx context.Context, op string, l lease.Lease, statement string, args ...any) error {
+// tried again, unless the lease lasts for ttl anyway, as it does when the clock of the database was set back.
+func (s *server) change(ctx context.Context, op string, l lease.Lease, ttl time.Duration, statement string,
+	args ...any) error {
 	args = append(args, l.Key, l.Holder.Name, l.Holder.Incarnation, uint64(l.Term))
 	var lost *lease.LostError
 	err := s.on(ctx, func(c *sql.Conn) error {
@@ -185,6 +199,9 @@ func (s *server) change(ctx context.Context, op string, l lease.Lease, statement
 			}
 			if row.Holder.IsZero() || !row.Holder.Is(l.Holder) || row.Term != l.Term {
 				lost = &lease.LostError{Lease: l, Record: row}
+				return nil
+			}
+			if ttl > 0 && row.Remaining >= ttl {
 				return nil
 			}
 		}
