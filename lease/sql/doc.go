@@ -9,13 +9,15 @@
 // A row says who holds the key, under which term, and until when on the clock of the database (UTC_TIMESTAMP); no
 // clock of a client is asked. A statement sees the time at which it began, however long it then waits for a row, and
 // its sender counts from before that. One that waited so long that a later one of the same holder has overtaken it must
-// not bring the end nearer, so a row also says when the latest began. The next term is one more than that in the row; the row of a new key begins
-// with the microseconds since 1970, so that after a row was deleted by hand terms go on from a greater number.
+// not bring the end nearer, so a row also says when the latest began. The next term is one more than that in the row;
+// the row of a new key begins with the microseconds since 1970, so that after a row was deleted by hand terms go on
+// from a greater number.
 //
 // Each statement also has the condition that the server may be trusted with it: it commits by itself (autocommit), is
-// not read-only, and writes each commit to disk (innodb_flush_log_at_trx_commit = 1; Config.Relaxed leaves that one
-// out). A server on which that does not hold refuses with an error that says what to set. Conditions in the statement,
-// and not asked for beforehand: a setting may change, and a connection of a pool may be another.
+// not read-only, and writes each commit to disk (innodb_flush_log_at_trx_commit = 1, and sync_binlog = 1 if there is a
+// binary log, from which a server that crashed learns what was committed; Config.Relaxed leaves these two out). A
+// server on which that does not hold refuses with an error that says what to set. Conditions in the statement, and not
+// asked for beforehand: a setting may change, and a connection of a pool may be another.
 //
 // What can still lose a grant: a failover to a replica that has not received it, unless replication is synchronous;
 // then two may lead until the first one's lease ends, and a term may be given out twice. A clock of the database that

@@ -27,7 +27,10 @@ type server struct {
 // trusted is the condition that a statement may be relied on, without and with the one that Config.Relaxed leaves out.
 const (
 	trusted = "@@autocommit = 1 AND @@global.read_only IN ('0', 'OFF')" // a number, and in later MariaDB a word
-	durable = " AND @@global.innodb_flush_log_at_trx_commit = 1"
+	durable = " AND @@global.innodb_flush_log_at_trx_commit = 1 AND " + logged
+	// With a binary log InnoDB does not flush the commit itself: what a crash has left prepared is rolled back unless it
+	// is found in that log.
+	logged = "(@@global.sync_binlog = 1 OR @@global.log_bin IN ('0', 'OFF'))"
 )
 
 // The clock of a statement stands still from its beginning, so all uses of it in one statement are one instant. That
@@ -57,7 +60,7 @@ func newServer(c Config) *server {
   expires_at DATETIME(6) NOT NULL,
   asked_at DATETIME(6) NOT NULL
 ) ENGINE=InnoDB`)
-	s.state = in(`SELECT @@autocommit, @@global.read_only, @@global.innodb_flush_log_at_trx_commit,
+	s.state = in(`SELECT @@autocommit, @@global.read_only, @@global.innodb_flush_log_at_trx_commit, ` + logged + `,
   term, holder, incarnation, meta, {left}
   FROM (SELECT 1) AS one LEFT JOIN {table} ON lease_key = ?`)
 	// Columns are assigned from left to right: those that the others look at come last.
@@ -234,8 +237,9 @@ func (s *server) Read(ctx context.Context, key string) (row lease.Record, err er
 func (s *server) read(ctx context.Context, c *sql.Conn, key string) (lease.Record, error) {
 	var auto, readonly string
 	var flush int
+	var synced bool
 	var r nullableRow
-	err := c.QueryRowContext(ctx, s.state, key).Scan(&auto, &readonly, &flush,
+	err := c.QueryRowContext(ctx, s.state, key).Scan(&auto, &readonly, &flush, &synced,
 		&r.term, &r.holder, &r.incarnation, &r.meta, &r.left)
 	switch {
 	case err != nil:
@@ -247,6 +251,9 @@ func (s *server) read(ctx context.Context, c *sql.Conn, key string) (lease.Recor
 	case flush != 1 && !s.relaxed:
 		return lease.Record{}, lease.Permanent(fmt.Errorf("the server may forget leases when it crashes "+
 			"(innodb_flush_log_at_trx_commit is %d): set it to 1, or accept that with Config.Relaxed", flush))
+	case !synced && !s.relaxed:
+		return lease.Record{}, lease.Permanent(errors.New("the server may forget leases when its host crashes (it has a " +
+			"binary log, and sync_binlog is not 1): set it to 1, or accept that with Config.Relaxed"))
 	case readonly != "0" && readonly != "OFF":
 		return lease.Record{}, lease.Permanent(errReadOnly)
 	}

@@ -134,7 +134,7 @@ func arrives(t *testing.T, m *Manager, as func(lease.Record) bool) {
 
 func TestWhatOnlyAPersonCanCureIsSaidSo(t *testing.T) {
 	t.Parallel()
-	s := mariaDB(t)
+	s := mariaDB(t, "--log-bin", "--sync-binlog=1", "--server-id=1")
 	admin := dial(t, s.Addr(), root)
 	open(t, Config{DB: admin, Dialect: MySQL})
 	for _, statement := range []string{
@@ -174,6 +174,10 @@ func TestWhatOnlyAPersonCanCureIsSaidSo(t *testing.T) {
 	relaxed := open(t, Config{DB: dial(t, s.Addr(), app), Dialect: MySQL, Relaxed: true})
 	acquire(t, relaxed, alice, ttl)
 	execute(t, admin, "SET GLOBAL innodb_flush_log_at_trx_commit = 1")
+	execute(t, admin, "SET GLOBAL sync_binlog = 0")
+	fails(app, Config{}, "sync_binlog is not 1", "Config.Relaxed")
+	acquire(t, relaxed, alice, ttl)
+	execute(t, admin, "SET GLOBAL sync_binlog = 1")
 	execute(t, admin, "SET GLOBAL read_only = 1")
 	fails(app, Config{}, "read-only", "takes writes")
 	fails(root, Config{}, "read-only", "takes writes") // though it has the right to write all the same

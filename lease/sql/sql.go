@@ -48,8 +48,8 @@ type Config struct {
 	// asked whether anything has changed at all, it means 50 ms.
 	Poll time.Duration
 	// Relaxed accepts a database that may forget what it confirmed when its host, or the server, crashes: of MySQL any
-	// innodb_flush_log_at_trx_commit, of SQLite any PRAGMA synchronous. Then two may lead after such a crash, and a
-	// term may be given out twice. A Galera cluster whose nodes never crash all at once can do with it.
+	// innodb_flush_log_at_trx_commit and sync_binlog, of SQLite any PRAGMA synchronous. Then two may lead after such a
+	// crash, and a term may be given out twice. A Galera cluster whose nodes never crash all at once can do with it.
 	Relaxed bool
 }
 
