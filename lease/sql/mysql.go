@@ -334,14 +334,15 @@ func (s *server) look(ctx context.Context, keys []string, _ bool) (map[string]vi
 			return nil, err
 		}
 		for rows.Next() {
-			var key, end string
+			var key string
+			var end sql.NullString
 			var r nullableRow
 			err := rows.Scan(&key, &end, &r.term, &r.holder, &r.incarnation, &r.meta, &r.left)
 			if err != nil {
-				continue
+				return nil, errors.Join(err, rows.Close())
 			}
 			if record, err := r.record(key, s.table); err == nil {
-				views[key] = view{fmt.Sprintf("%+v %s", record.Lease, end), record}
+				views[key] = view{fmt.Sprintf("%+v %s", record.Lease, end.String), record}
 			} else {
 				delete(views, key)
 			}

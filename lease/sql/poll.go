@@ -29,7 +29,7 @@ type poller struct {
 	mu      sync.Mutex
 	watched map[*watched]struct{}
 	end     context.CancelFunc // ends the goroutine; nil if there is none
-	done    chan struct{}
+	done    chan struct{}      // closed when it has ended, or the one before it; nil if there was none yet
 }
 
 // watched is one caller's interest in one key.
@@ -55,10 +55,16 @@ func (p *poller) add(key string, changed func(view)) (stop func()) {
 	defer p.mu.Unlock()
 	p.watched[me] = struct{}{}
 	if p.end == nil {
-		var ctx context.Context
-		ctx, p.end = context.WithCancel(context.Background())
-		p.done = make(chan struct{})
-		go p.run(ctx, p.done)
+		ctx, end := context.WithCancel(context.Background())
+		before, done := p.done, make(chan struct{})
+		p.end, p.done = end, done
+		go func() {
+			defer close(done)
+			if before != nil {
+				<-before
+			}
+			p.run(ctx)
+		}()
 	}
 	p.poke()
 	return func() {
@@ -94,8 +100,7 @@ func (p *poller) poke() {
 	}
 }
 
-func (p *poller) run(ctx context.Context, done chan<- struct{}) {
-	defer close(done)
+func (p *poller) run(ctx context.Context) {
 	for all := true; ctx.Err() == nil; {
 		keys, them := p.interests()
 		timed, cancel := context.WithTimeout(ctx, lookTimeout)
