@@ -49,8 +49,8 @@ type Config struct {
 	// told the same domain. Nil, or an empty domain, means that there is none. With it, a newcomer need not watch for
 	// a whole TTL.
 	Shared func() (domain string, now time.Duration)
-	// Floor returns a term that the store has surely given out for key, or 0. It is asked at each acquisition, and
-	// guards terms against a store that loses records. Nil means 0.
+	// Floor returns a term that the store has surely given out for key, or 0. It is asked at each acquisition, after each
+	// Load, and guards terms against a store that loses records. Nil means 0.
 	Floor func(key string) lease.Term
 	// Where says where people find the record of key, for error messages. Nil means that its key is enough.
 	Where func(key string) string
@@ -122,11 +122,7 @@ func (m *Manager) Acquire(ctx context.Context, key string, h lease.Holder, ttl t
 	if err := errors.Join(lease.CheckKey(key), h.Check(), m.c.Limits.Check(ttl)); err != nil {
 		return lease.Lease{}, lease.Permanent(oneLine{err})
 	}
-	call := Call{Op: Acquire, Holder: h, TTL: ttl}
-	if m.c.Floor != nil {
-		call.Floor = m.c.Floor(key)
-	}
-	b, err := m.do(ctx, key, call)
+	b, err := m.do(ctx, key, Call{Op: Acquire, Holder: h, TTL: ttl})
 	if err != nil {
 		return lease.Lease{}, err
 	}
@@ -190,6 +186,9 @@ func (m *Manager) do(ctx context.Context, key string, c Call) (Body, error) {
 			}
 		}
 		known, c.Floor = false, max(c.Floor, m.seen.highest(key))
+		if c.Op == Acquire && m.c.Floor != nil {
+			c.Floor = max(c.Floor, m.c.Floor(key))
+		}
 		var move Move
 		switch c, move = c.Next(s, now); move.Step {
 		case Done:

@@ -144,6 +144,21 @@ func TestTermsRiseThoughTheObjectIsGoneAndNobodyRemembers(t *testing.T) {
 	}
 }
 
+// A process that was suspended, or stood for nothing, knows only what the time was before.
+func TestATermIsNotCountedFromTheTimeBeforeAnIdleHour(t *testing.T) {
+	t.Parallel()
+	s := gateway(t)
+	idle, busy := opened(t, s.Addr()), opened(t, s.Addr())
+	granted(t, idle, "other", bob, time.Minute)
+	time.Sleep(2100 * time.Millisecond) // an hour, in seconds of the Date of an answer
+	last := granted(t, busy, "k", alice, time.Minute)
+	erase(t, busy, "k")
+	time.Sleep(1100 * time.Millisecond)
+	if next := granted(t, idle, "k", bob, time.Minute); next.Term <= last.Term {
+		t.Errorf("R4: term %d after %d", next.Term, last.Term)
+	}
+}
+
 func TestAnAbsurdClockOfTheServerIsNotBelieved(t *testing.T) {
 	t.Parallel()
 	b := &bucket{}

@@ -66,6 +66,8 @@ func unfit(r rune) bool { return r < 0x20 || r >= 0x7f }
 
 // Manager is a [lease.Manager] in a bucket. It is safe for concurrent use, starts nothing and needs no closing.
 type Manager struct {
+	// Its Acquire costs one GET and one PUT; the first of a Manager two or three PUTs more, which put the server to the
+	// test.
 	*register.Manager
 	bucket *bucket
 }
@@ -76,10 +78,10 @@ var (
 	_ lease.Limiter = (*Manager)(nil)
 )
 
-// New returns a Manager, or every fault of c. It asks nothing of the server.
+// New returns a Manager, or every fault of c as [lease.ErrPermanent]. It asks nothing of the server.
 func New(c Config) (*Manager, error) {
 	if err := c.Check(); err != nil {
-		return nil, err
+		return nil, lease.Permanent(err)
 	}
 	if c.Prefix == "" {
 		c.Prefix = "tenure/"
@@ -89,19 +91,7 @@ func New(c Config) (*Manager, error) {
 		Register: b, Drift: c.Drift, Limits: lease.Limits{MinTTL: minTTL}, Floor: b.floor, Where: b.where,
 	})
 	if err != nil {
-		return nil, err
+		return nil, lease.Permanent(err)
 	}
 	return &Manager{r, b}, nil
-}
-
-// Acquire takes the lease on key for h; see [lease.Manager]. It costs one GET and one PUT; the first of a Manager a GET
-// and two or three PUTs more.
-func (m *Manager) Acquire(ctx context.Context, key string, h lease.Holder, ttl time.Duration) (lease.Lease, error) {
-	// The term must not be less than the server's time, which its answers tell; any will do.
-	if m.bucket.clock.Load() == 0 && errors.Join(lease.CheckKey(key), ctx.Err()) == nil {
-		if _, _, err := m.bucket.Load(ctx, key); err != nil {
-			return lease.Lease{}, fmt.Errorf("lease: acquire %q: %w (%s)", key, err, m.bucket.where(key))
-		}
-	}
-	return m.Manager.Acquire(ctx, key, h, ttl)
 }
