@@ -14,14 +14,15 @@ func auditCommand() *command {
 	return &command{
 		name: "audit", args: "[--tolerance D] [--strict] [FILE...]",
 		summary: "check what nodes wrote with --events json", run: audit,
-		about: "It reads the events of any number of nodes, one file for all or one for each, or standard input, and\n" +
-			"checks: the numbers of each node's events, that its moves are possible and follow each other, that each\n" +
-			"tenure begins and ends once, that no two tenures have one term and that terms rise. By the wall clocks of\n" +
-			"the hosts, and so as a warning only: that no two nodes led at once. It also lists work that overran, and\n" +
-			"events that are missing.\n\n" +
+		about: "It reads the events of any number of nodes, one file for all or one for each, or standard input,\n" +
+			"and checks: the numbers of each node's events, that its moves are possible and follow each other,\n" +
+			"that each tenure begins and ends once, that no two tenures have one term and that terms rise. By\n" +
+			"the wall clocks of the hosts, and so as a warning only: that no two nodes led at once. It also\n" +
+			"lists work that overran, and events that are missing.\n\n" +
 			"  --tolerance D  by how much the clocks of hosts may differ; default 1s\n" +
 			"  --strict       exit with 1 on warnings, too\n\n" +
-			"It exits with 0 if all is well; with 1 if not; with 64 if a file cannot be read or a line is no event.\n",
+			"It exits with 0 if all is well; with 1 if not; with 64 if a file cannot be read or a line is no\n" +
+			"event.\n",
 	}
 }
 

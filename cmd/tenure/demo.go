@@ -26,8 +26,8 @@ func demoCommand() *command {
 	return &command{
 		name: "demo", args: "[--keep]", summary: "watch three processes elect a leader, lose it, and elect another",
 		run: demo,
-		about: "It starts three `tenure run` on a store in a temporary directory, kills the leader with SIGKILL, asks\n" +
-			"the next to resign, and shows what happened, from what the processes themselves have written.\n\n" +
+		about: "It starts three `tenure run` on a store in a temporary directory, kills the leader with SIGKILL,\n" +
+			"asks the next to resign, and shows what happened, from what the processes themselves have written.\n\n" +
 			"  --keep  leave the directory behind and say where it is\n\n" +
 			"It takes about eight seconds, and exits with 1 if anything went otherwise than it should.\n",
 	}

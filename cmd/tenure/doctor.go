@@ -23,9 +23,9 @@ func doctorCommand() *command {
 		name: "doctor", args: "[--rounds N] [STORE]", summary: "examine a store and say what TTLs it can carry", run: doctor,
 		about: "  STORE       the store to examine, or TENURE_STORE\n" +
 			"  --rounds N  how many calls to measure; default 200\n\n" +
-			"It takes and gives back leases on the key \"" + doctorKey + "\", which stays behind with its term. It exits\n" +
-			"with 0 if the store does what the safety of an election rests on, with 1 if it does not, and\n" +
-			"with 69 if it cannot be used.\n",
+			"It takes and gives back leases on the key \"" + doctorKey + "\", which stays behind with its term. It\n" +
+			"exits with 0 if the store does what the safety of an election rests on, with 1 if it does not,\n" +
+			"and with 69 if it cannot be used.\n",
 	}
 }
 
@@ -58,7 +58,11 @@ func doctor(c *command, args []string, out io.Writer) (int, error) {
 	if l, ok := m.Manager.(lease.Limiter); ok {
 		x.limits = l.Limits()
 	}
-	if err := x.examine(ctx, *rounds); err != nil {
+	err = x.answers(ctx)
+	if err == nil {
+		err = x.examine(ctx, *rounds)
+	}
+	if err != nil {
 		return unusable(fmt.Errorf("store %s: %w", store.Redact(rest[0]), err))
 	}
 	if x.faults > 0 {
@@ -85,6 +89,14 @@ func (x *examination) finding(what string, ok bool, instead any) {
 	}
 	x.faults++
 	fmt.Fprintf(x.out, "  FAULT  %s; instead: %v\n", what, instead)
+}
+
+// answers asks once, and not for long: whoever named the wrong host need not wait until all that follows would be over.
+func (x *examination) answers(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	_, err := x.m.Read(ctx, doctorKey)
+	return must(err)
 }
 
 func (x *examination) examine(ctx context.Context, rounds int) error {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 func TestBadInputIsAnsweredInOneLineWithFaultAndRemedy(t *testing.T) {
@@ -60,7 +61,7 @@ func TestBadInputIsAnsweredInOneLineWithFaultAndRemedy(t *testing.T) {
 		{"status STORE k l", 64, `do not know what to do with "l"`},
 		{"status --store file:PLAIN k", 69, "PLAIN"},
 		{"watch STORE --every 1ms k", 64, "--every 1ms is less than 10ms; look less often"},
-		{"resign STORE k", 1, "k: nobody has ever led; there is nobody to ask"},
+		{"resign STORE k", 1, "k: nobody leads; there is nobody to ask"},
 		{"check", 64, "run it in a script that `tenure run` runs"},
 		{"check now", 64, `do not know what to do with "now"`},
 		{"doctor", 64, "no STORE given"},
@@ -97,6 +98,11 @@ func TestHelpExplainsEveryCommand(t *testing.T) {
 	if status != 0 {
 		t.Fatalf("exit code is %d", status)
 	}
+	for line := range strings.Lines(out) {
+		if utf8.RuneCountInString(line) > 101 {
+			t.Errorf("help has a line of more than 100 columns: %s", line)
+		}
+	}
 	for _, c := range commands() {
 		if c.hidden {
 			continue
@@ -106,6 +112,11 @@ func TestHelpExplainsEveryCommand(t *testing.T) {
 		}
 		_, asked, _ := call(t, "help", c.name)
 		status, flagged, _ := call(t, c.name, "--help")
+		for line := range strings.Lines(asked) {
+			if utf8.RuneCountInString(line) > 101 { // with its end
+				t.Errorf("help of %s has a line of more than 100 columns: %s", c.name, line)
+			}
+		}
 		if status != 0 || asked != flagged || !strings.HasPrefix(asked, "Usage: tenure "+c.name) {
 			t.Errorf("help of %s is %q and %q, exit code %d", c.name, asked, flagged, status)
 		}

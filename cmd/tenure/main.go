@@ -106,9 +106,14 @@ func help(_ *command, args []string, out io.Writer) (int, error) {
 			fmt.Fprintf(out, "  %-8s %s\n", c.name, c.summary)
 		}
 	}
-	fmt.Fprintf(out, "\nStores:\n\n%s\n%s", store.Help(), statusHelp)
+	fmt.Fprintf(out, "\nStores:\n\n%s\n%s\n%s", store.Help(), storesHelp, statusHelp)
 	return 0, nil
 }
+
+const storesHelp = `docs/stores has a page on each, with what it needs and all that may stand after the "?". Passwords
+stand in TENURE_STORE, in files or in the environment, not in arguments, which every user of the
+host can read.
+`
 
 func explain(out io.Writer, c *command) {
 	fmt.Fprintf(out, "Usage: %s\n\n%s.\n", strings.TrimSpace("tenure "+c.name+" "+c.args), c.summary)

@@ -26,7 +26,7 @@ func TestStatusSaysWhoLeads(t *testing.T) {
 			t.Errorf("exit code is %d, want %d; it says %q, want %q", status, want, out, pattern)
 		}
 	}
-	ask(1, "k: nobody has ever led")
+	ask(1, "k: nobody leads")
 	ask(1, `{"key":"k","led":false,"term":0}`, "--json")
 	p := start(t, "run", "--store", address, "--name", "node-a", "k", "--", "sh", "-c", "echo up > "+dir+
 		"/up; exec sleep 100")
@@ -73,7 +73,7 @@ func TestWatchPrintsEachChangeOnce(t *testing.T) {
 	if got := strings.Join(said, ","); got != ",node-a," {
 		t.Errorf("leaders are %q, want nobody, node-a, nobody", got)
 	}
-	want := regexp.MustCompile(`^[\d:.]+  k: nobody has ever led
+	want := regexp.MustCompile(`^[\d:.]+  k: nobody leads
 [\d:.]+  k: node-a leads under term 1
 [\d:.]+  k: nobody leads since term 1
 $`)

@@ -13,7 +13,6 @@ import (
 
 	"github.com/go-tenure/tenure/actor"
 	"github.com/go-tenure/tenure/cmd/tenure/internal/guard"
-	"github.com/go-tenure/tenure/cmd/tenure/internal/store"
 	"github.com/go-tenure/tenure/fsm"
 	"github.com/go-tenure/tenure/lease"
 )
@@ -40,13 +39,14 @@ CMD finds in its environment TENURE_KEY, TENURE_NAME, TENURE_TERM (the fencing t
 with every write, to a resource that refuses smaller ones), TENURE_TTL and, for "tenure check",
 TENURE_SOCK.
 
-CMD is asked to end (SIGTERM) when the lease can no longer be renewed and killed (SIGKILL) before the
-lease ends, with everything it started; also when tenure is killed, stopped or hung. The lease is
-released after the last of its processes is gone. The first SIGINT or SIGTERM stops tenure gracefully,
-the second kills CMD. SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH and SIGCONT are passed on
-to CMD; a CMD that dies of SIGHUP or SIGQUIT takes tenure along. A host that was suspended may run CMD
-for a moment after it wakes; so may one whose tenure and guardian were stopped together. Only the
-term protects from that.
+CMD is asked to end (SIGTERM) when the lease can no longer be renewed and killed (SIGKILL) before
+the lease ends, with everything it started; also when tenure is killed, stopped or hung. The lease
+is released after the last of its processes is gone. The first SIGINT or SIGTERM stops tenure
+gracefully, the second kills CMD. Without CMD, tenure waits no longer than a second for a store that
+does not answer. SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH and SIGCONT
+are passed on to CMD; a CMD that dies of SIGHUP or SIGQUIT takes tenure along. A host that was
+suspended may run CMD for a moment after it wakes; so may one whose tenure and guardian were stopped
+together. Only the term protects from that.
 
 `
 
@@ -76,12 +76,9 @@ func run(c *command, args []string, _ io.Writer) (int, error) {
 	if err != nil {
 		return status, err
 	}
-	m, err := store.Open(o.store)
-	if errors.Is(err, store.ErrURL) {
-		return statusUsage, err
-	}
+	m, status, err := openStore(o.store)
 	if err != nil {
-		return unusable(err)
+		return status, err
 	}
 	defer m.Close()
 	r := &runner{

@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -126,6 +127,33 @@ func TestAStopWhileWaitingExitsWithZero(t *testing.T) {
 		if status := p.status(t, 3*time.Second); status != 0 {
 			t.Errorf("%v: exit code is %d, want 0", s, status)
 		}
+	}
+}
+
+// With a lease of a minute the node itself would wait for ten seconds and then twenty.
+func TestAStopDoesNotWaitForAStoreThatDoesNotAnswer(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // whoever connects is never answered
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = silent.Close() }()
+	gone, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = gone.Close()
+	for name, l := range map[string]net.Listener{"silent": silent, "gone": gone} {
+		t.Run(name, func(t *testing.T) {
+			p := start(t, "run", "--store", "redis://"+l.Addr().String(), "--ttl", "60s", "--events", "json", "k", "--", "true")
+			eventually(t, "it asks", 5*time.Second, func() bool { return strings.Contains(p.out.String(), `"acquiring"`) })
+			p.signal(t, syscall.SIGINT)
+			if status := p.status(t, 8*time.Second); status != 0 {
+				t.Errorf("exit code is %d, want 0", status)
+			}
+			if !strings.Contains(p.err.String(), "leaving without an answer of the store") {
+				t.Errorf("it says %q", p.err)
+			}
+		})
 	}
 }
 

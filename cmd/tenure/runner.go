@@ -28,6 +28,7 @@ type runner struct {
 	cancel   context.CancelFunc
 	renewed  chan struct{}           // a renewal was answered
 	standing atomic.Int32            // waiting, elected or gaveUp
+	doubt    atomic.Bool             // the latest move was away from an Acquire of unknown outcome
 	spare    chan *guard.Guardian    // holds one that waits for the next term, so that the command starts at once
 	child    atomic.Pointer[guarded] // what runs now
 
@@ -135,8 +136,12 @@ func (r *runner) serve(
 		late := time.AfterFunc(r.o.wait, r.giveUp)
 		defer late.Stop()
 	}
-	if err := r.node.Run(ctx); err != nil {
+	gone, err := r.stand(ctx)
+	if err != nil {
 		r.finish(statusUnavailable, err)
+	}
+	if !gone {
+		sub.Close() // nothing waits in it: what was decided on was learnt from its last event
 	}
 	// Whoever reads the events may have stopped reading. That is no reason to stay.
 	written := make(chan struct{})
@@ -163,6 +168,9 @@ func (r *runner) called(_ string, op fsm.Op, _ time.Duration, err error) {
 
 // observe makes ready for the next term, and ends a run that need not, or cannot, go on waiting to be elected.
 func (r *runner) observe(t events.Transition) {
+	if t.Kind == events.Moved && !t.Snapshot {
+		r.doubt.Store(t.From == fsm.Acquiring && t.To == fsm.Releasing)
+	}
 	if t.Kind == events.Moved && t.From == fsm.Releasing {
 		if err := r.restock(); err != nil {
 			r.log.Warn("no guardian is ready for the next term", "err", err)

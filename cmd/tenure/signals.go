@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
 	"os"
 	"os/signal"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/go-tenure/tenure/cmd/tenure/internal/guard"
+	"github.com/go-tenure/tenure/fsm"
 )
 
 // isHangup reports whether s is a signal that ends tenure too if it ends the command, or if there is none.
@@ -70,6 +73,41 @@ func (r *runner) leave(s os.Signal) {
 	r.log.Error("leaving at once", "signal", s.String())
 	n, _ := s.(syscall.Signal)
 	os.Exit(128 + int(n))
+}
+
+// patience is for how long a stop waits for a store that has not said whether it granted the lease. The node would ask
+// for longer; whoever pressed Ctrl-C would not.
+const patience = time.Second
+
+// stand has the node stand until it is gone, or until it only waits for a store that does not answer.
+func (r *runner) stand(ctx context.Context) (gone bool, err error) {
+	ended := make(chan error, 1)
+	go func() { ended <- r.node.Run(ctx) }()
+	select {
+	case err := <-ended:
+		return true, err
+	case <-ctx.Done():
+	}
+	asked := time.Now()
+	look := time.NewTicker(10 * time.Millisecond)
+	defer look.Stop()
+	for {
+		select {
+		case err := <-ended:
+			return true, err
+		case <-look.C:
+		}
+		st := r.campaign.Status()
+		unheard := st.State == fsm.Acquiring || st.State == fsm.Releasing && r.doubt.Load()
+		switch {
+		case unheard && isPermanent(st.Err): // which has been said
+			return false, nil
+		case unheard && time.Since(asked) > patience:
+			r.log.Warn("leaving without an answer of the store; what it may have granted runs out by itself",
+				"key", r.o.key, "ttl", r.o.timing.TTL.String(), "err", st.Err)
+			return false, nil
+		}
+	}
 }
 
 // pass passes a signal on to the command.

@@ -17,21 +17,22 @@ import (
 )
 
 const simulateHelp = `It plays elections with everything that can go wrong, in virtual time, over the very election that
-"tenure run" runs: a range of seeds, each of which draws its own faults, or one scenario. It stops at
-the first schedule that breaks a rule, makes it small, and shows it. The network and the store are
-models: these are elections, not databases.
+"tenure run" runs: a range of seeds, each of which draws its own faults, or one scenario. It stops
+at the first schedule that breaks a rule, makes it small, and shows it. The network and the store
+are models: these are elections, not databases.
 
   --seeds N      how many schedules; default 10000. With 1, that schedule is shown.
   --first N      the first seed; default 0
   --nodes N      how many nodes stand; default 5
   --ttl D        length of the lease; default 15s
-  --store KIND   what the store is like: expiring (it lets leases run out), register (it only compares
-                 and swaps) or forgetful (it loses writes, which is outside of the promise); default expiring
+  --store KIND   what the store is like: expiring (it lets leases run out), register (it only
+                 compares and swaps) or forgetful (it loses writes, which is outside of the
+                 promise); default expiring
   --replay WHAT  play one scenario: a file, "-" for standard input, or a token such as t1:...
   --shrink       with --replay: make it small before it is shown
-  --cover        fail, too, if something was never met: a move of the election, a rare event that schedules
-                 are meant to have, or a situation that can be reached (a state, what came in, and a fault
-                 that was active then); takes some 200000 schedules of 5 nodes
+  --cover        fail, too, if something was never met: a move of the election, a rare event that
+                 schedules are meant to have, or a situation that can be reached (a state, what came
+                 in, and a fault that was active then); takes some 200000 schedules of 5 nodes
   --html FILE    write what is shown as a page that opens in any browser; likewise
   --mermaid FILE   as a sequence diagram in the language of mermaid.js
   --perfetto FILE  as a trace for ui.perfetto.dev or chrome://tracing

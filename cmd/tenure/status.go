@@ -103,8 +103,8 @@ func describe(key string, r lease.Record) description {
 // sentence is a Record for people.
 func sentence(key string, r lease.Record) string {
 	switch {
-	case r.Vacant() && r.Term == 0:
-		return fmt.Sprintf("%s: nobody has ever led", key)
+	case r.Vacant() && r.Term == 0: // and whether anybody ever did is not known: some stores keep no record of it
+		return fmt.Sprintf("%s: nobody leads", key)
 	case r.Vacant():
 		return fmt.Sprintf("%s: nobody leads since term %d", key, r.Term)
 	case r.Remaining < 0:
@@ -120,9 +120,10 @@ func resignCommand() *command {
 		name: "resign", args: "[--store URL] [--timeout D] KEY", summary: "ask the leader to step down", run: resign,
 		about: "  --store URL  the store to find the leader in, or TENURE_STORE\n" +
 			"  --timeout D  how long to wait until it has stepped down; default 30s\n\n" +
-			"The leader must be a `tenure run` of the same user on this host (or ask as root). It asks its command\n" +
-			"to end, releases the lease when it has, and stands back until another has led. The exit code is 0\n" +
-			"when it has stepped down, 1 if nobody leads, 69 if the leader cannot be reached or does not.\n",
+			"The leader must be a `tenure run` of the same user on this host (or ask as root). It asks its\n" +
+			"command to end, releases the lease when it has, and stands back until another has led. The exit\n" +
+			"code is 0 when it has stepped down, 1 if nobody leads, 69 if the leader cannot be reached or does\n" +
+			"not.\n",
 	}
 }
 

@@ -194,7 +194,8 @@ func (m *Manager) explain(ctx context.Context, err error) error {
 	}
 	switch api.ErrorCode {
 	case jetstream.JSErrCodeStreamNotFound:
-		return lease.Permanent(fmt.Errorf("there is no bucket %s: make it with CreateOrUpdateKeyValue and Bucket: %w",
+		return lease.Permanent(fmt.Errorf("there is no bucket %s: make it with CreateOrUpdateKeyValue and Bucket, "+
+			"as docs/stores/nats.md says: %w",
 			m.bucket, err))
 	case jetstream.JSErrCodeJetStreamNotEnabledForAccount, jetstream.JSErrCodeJetStreamNotEnabled:
 		return lease.Permanent(fmt.Errorf("%w; switch JetStream on for this account", err))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/go-tenure/tenure/lease"
@@ -35,7 +36,8 @@ func remedy(code, table string) (text string, permanent bool) {
 	case "":
 		return "", false
 	case "42P01", "3F000":
-		return "the table " + table + " does not exist; call Migrate, or create it as " + page + " says", true
+		return "the table " + table + " does not exist; call Migrate (create=on in an address of the command line), or " +
+			"create it as " + page + " says", true
 	case "42501":
 		return "grant the role SELECT, INSERT and UPDATE on " + table + " and USAGE on its schema", true
 	case "28P01", "28000":
@@ -86,13 +88,16 @@ func because(ctx context.Context, err error) error {
 	return err
 }
 
-// oneLine is an error whose text has no line breaks: those of pgx about connections have one for each address.
+// oneLine is an error whose text has no line breaks. Those of pgx about connections have one for each attempt; what is
+// the same with and without TLS is said once.
 type oneLine struct{ err error }
 
 func (e oneLine) Error() string {
 	var lines []string
 	for line := range strings.Lines(e.err.Error()) {
-		lines = append(lines, strings.TrimSpace(line))
+		if line = strings.TrimSpace(line); !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
 	}
 	return strings.ReplaceAll(strings.Join(lines, "; "), ":; ", ": ")
 }

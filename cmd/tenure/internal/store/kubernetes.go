@@ -59,13 +59,16 @@ func kubernetesClient(address string) (*kubernetes.HTTP, kubernetes.Config, erro
 	}
 	if u.Host == "" {
 		h, err := kubernetes.InCluster()
-		if err == nil && u.Opaque != "" {
+		if err != nil {
+			return nil, c, fault("%v; write %s", err, kubernetesForm)
+		}
+		if u.Opaque != "" {
 			h.Namespace = u.Opaque
 			if err := h.Check(); err != nil {
 				return nil, c, fault("%v", err)
 			}
 		}
-		return h, c, err
+		return h, c, nil
 	}
 	server := &kubernetes.HTTP{Server: "https://" + u.Host, Namespace: strings.Trim(u.Path, "/")}
 	if err := server.Check(); err != nil {

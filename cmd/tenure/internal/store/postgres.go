@@ -76,7 +76,7 @@ func openPostgres(address string) (Manager, func() error, error) {
 	return m, db.Close, nil
 }
 
-// creating makes the table before the first acquire, as soon as the server can be reached.
+// creating makes the table before the first call, as soon as the server can be reached.
 type creating struct {
 	*postgres.Manager
 	db    *sql.DB
@@ -85,11 +85,24 @@ type creating struct {
 }
 
 func (m *creating) Acquire(ctx context.Context, key string, h lease.Holder, ttl time.Duration) (lease.Lease, error) {
-	if !m.made.Load() {
-		if err := postgres.Migrate(ctx, m.db, m.table); err != nil {
-			return lease.Lease{}, err
-		}
-		m.made.Store(true)
+	if err := m.create(ctx); err != nil {
+		return lease.Lease{}, err
 	}
 	return m.Manager.Acquire(ctx, key, h, ttl)
+}
+
+func (m *creating) Read(ctx context.Context, key string) (lease.Record, error) {
+	if err := m.create(ctx); err != nil {
+		return lease.Record{}, err
+	}
+	return m.Manager.Read(ctx, key)
+}
+
+func (m *creating) create(ctx context.Context) error {
+	if m.made.Load() {
+		return nil
+	}
+	err := postgres.Migrate(ctx, m.db, m.table)
+	m.made.Store(err == nil)
+	return err
 }

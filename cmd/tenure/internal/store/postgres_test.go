@@ -31,7 +31,15 @@ func TestPostgresIsReachedByURL(t *testing.T) {
 		_, err = m.Acquire(t.Context(), "k", h, time.Minute)
 		return err
 	}
-	err := acquire(at)
+	asker, err := store.Open(at + "?table=asked&create=on")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = asker.Close() }()
+	if r, err := asker.Read(t.Context(), "k"); err != nil || !r.Vacant() {
+		t.Errorf("whoever asks with create=on is told %v, %v", r, err)
+	}
+	err = acquire(at)
 	if !errors.Is(err, lease.ErrPermanent) || !strings.Contains(err.Error(), "tenure_lease does not exist") {
 		t.Errorf("without a table: %v", err)
 	}

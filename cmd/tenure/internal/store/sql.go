@@ -5,7 +5,9 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"log"
 	"net"
 	"net/url"
@@ -84,6 +86,10 @@ func openSQLite(address string) (Manager, func() error, error) {
 	}
 	// The files beside it are made by SQLite with the same permissions.
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, fmt.Errorf("the directory %s does not exist; create it, private to the user who runs this",
+			filepath.Dir(path))
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -131,16 +137,18 @@ func sqlConfig(query string, d leasesql.Dialect, other func(name, value string) 
 		case "table":
 			c.Table = value
 		case "poll":
-			if c.Poll, err = time.ParseDuration(value); err == nil && c.Poll <= 0 {
-				err = errors.New("is not positive")
+			if c.Poll, err = time.ParseDuration(value); err != nil || c.Poll <= 0 {
+				err = errors.New("is no length of time such as 50ms")
 			}
 		case "relaxed":
-			c.Relaxed, err = strconv.ParseBool(value)
+			if c.Relaxed, err = strconv.ParseBool(value); err != nil {
+				err = errors.New("is not true or false")
+			}
 		default:
 			err = other(name, value)
 		}
 		if err != nil {
-			return c, fault("%s: the parameter %q: %v", d, name, err)
+			return c, fault("%s: the parameter %q %v", d, name, err)
 		}
 	}
 	return c, nil

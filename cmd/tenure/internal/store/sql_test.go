@@ -22,7 +22,7 @@ func TestAnAddressOfADatabaseThatCannotBeMeantIsRefused(t *testing.T) {
 		"mysql://me:secret@host/db?secret=1":      "is unknown",
 		"mysql://me:secret@host/db?tls=maybe":     "none of true",
 		"mysql://me:secret@host/db?poll=often":    "poll",
-		"mysql://me:secret@host/db?poll=-1s":      "not positive",
+		"mysql://me:secret@host/db?poll=-1s":      "no length of time",
 		"mysql://me:secret@host/db?relaxed=often": "relaxed",
 		"mysql://me:secret@host/db?table=a%20b":   "Config.Table",
 		"mysql://me:secret@host/db?%zz":           "NAME=VALUE",

@@ -5,6 +5,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/go-tenure/tenure/lease"
@@ -19,23 +20,25 @@ type scheme struct {
 	open func(address string) (Manager, func() error, error)
 }
 
-// schemes is every kind of store, in the order of the help.
+// schemes is every kind of store, in the order of the help, which has a line for each way to write an address.
 var schemes = []scheme{
-	{"azblob", azureForm, "a container of Azure Blob Storage; ?prefix=, mode=swap, endpoint=", openAzureBlob},
-	{"etcd", "etcd://HOST:PORT,.../PREFIX", "an etcd cluster; ?tls=true, ca, cert and key name certificates", openEtcd},
+	{"azblob", azureForm, "Azure Blob Storage; ?prefix, mode, endpoint, key-file", openAzureBlob},
+	{"etcd", "etcd://HOST:PORT,.../PREFIX", "an etcd cluster; ?tls, ca, cert, key", openEtcd},
 	{"file", "file:DIR", "a directory that all processes of one host share", openFile},
-	{"kubernetes", "kubernetes:[NAMESPACE]", "Leases of Kubernetes, from a pod; //HOST:PORT/NAMESPACE from elsewhere",
+	{"kubernetes", "kubernetes:[NAMESPACE]", "Leases of Kubernetes, from within a pod; ?guard", openKubernetes},
+	{"kubernetes", "kubernetes://HOST:PORT/NAMESPACE", "the same from elsewhere; ?guard, ca-file, token-file",
 		openKubernetes},
-	{"mysql", mysqlForm, "a table of MySQL or MariaDB; ?table=, poll=, tls= and relaxed=true", openMySQL},
-	{"nats", "nats://HOST:PORT,.../BUCKET", "a bucket of NATS JetStream; ?ca, cert, key and creds name files", openNATS},
-	{"postgres", "postgres://USER@HOST/DATABASE", "a table of PostgreSQL; ?table= names it, create=on", openPostgres},
-	{"redis", "redis://HOST[:PORT][/DB]", "Redis or Valkey", openRedis},
-	{"rediss", "rediss://HOST[:PORT][/DB]", "Redis or Valkey over TLS", openRedis},
-	{"s3", "s3://BUCKET[/PREFIX]", "a bucket; ?endpoint=URL&path-style=true for other servers than S3", openS3},
-	{"sqlite", sqliteForm, "a database file for all processes of one host; ?table=, poll= and relaxed=true", openSQLite},
+	{"mysql", mysqlForm, "a table of MySQL or MariaDB; ?table, poll, tls, relaxed", openMySQL},
+	{"nats", "nats://HOST:PORT,.../BUCKET", "NATS JetStream; ?ca, cert, key, creds, domain", openNATS},
+	{"postgres", "postgres://USER@HOST/DATABASE", "a table of PostgreSQL; ?table, create, listen, sslmode, ...",
+		openPostgres},
+	{"redis", "redis://HOST[:PORT][/DB]", "Redis or Valkey; ?addr, cluster, prefix, replicas, sentinel", openRedis},
+	{"rediss", "rediss://HOST[:PORT][/DB]", "the same over TLS", openRedis},
+	{"s3", "s3://BUCKET[/PREFIX]", "S3 or its like; ?endpoint, path-style, region, credentials", openS3},
+	{"sqlite", sqliteForm, "a database file on one host; ?table, poll, relaxed", openSQLite},
 }
 
-// Help lists the stores that Open knows, a line for each.
+// Help lists the ways to write the address of a store, a line for each. Lines end before column 100.
 func Help() string {
 	width := 0
 	for _, s := range schemes {
@@ -88,15 +91,15 @@ func Open(address string) (*Store, error) {
 		}
 		return &Store{Manager: m, Close: closer}, nil
 	}
-	return nil, fault("the scheme %q is unknown; known: %s", name, forms())
+	return nil, fault("the scheme %q is unknown; known: %s", name, names())
 }
 
-func forms() string {
+func names() string {
 	var all []string
 	for _, s := range schemes {
-		all = append(all, s.form)
+		all = append(all, s.name)
 	}
-	return strings.Join(all, ", ")
+	return strings.Join(slices.Compact(all), ", ") + "; \"tenure help\" shows how each is written"
 }
 
 func fault(format string, args ...any) error {
