@@ -83,8 +83,8 @@ func TestANodeStandsByUntilItsServerAndItsTableAreThere(t *testing.T) {
 	}
 	status(t, c, func(err error) bool { return errors.Is(err, lease.ErrPermanent) })
 	time.Sleep(time.Second)
-	if n := log.count("store gave no usable answer"); n != 1 {
-		t.Errorf("the log says %d times that something is wrong", n)
+	if n := log.count("store gave no usable answer"); n != 2 {
+		t.Errorf("the log says %d times that something is wrong; want once for the server and once for the table", n)
 	}
 	if err := m.Migrate(t.Context()); err != nil {
 		t.Fatal(err)

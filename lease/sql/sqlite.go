@@ -177,11 +177,16 @@ const (
 // which does not end with the context.
 func (r *rows) patiently(ctx context.Context, f func() error) error {
 	end := time.Now().Add(patience)
+	var before error // why it had to be tried again
 	for {
 		err := f()
-		if !busy(err) || time.Now().After(end) {
+		switch {
+		case before != nil && ctx.Err() != nil && !busy(err) && err != nil:
+			return fmt.Errorf("%w: %w", err, before)
+		case !busy(err) || time.Now().After(end):
 			return err
 		}
+		before = err
 		timer := time.NewTimer(pause/2 + rand.N(pause))
 		select {
 		case <-ctx.Done():
