@@ -54,7 +54,8 @@
 // Every call ends with its context, whatever the connection does. A connection that is dead but has not ended (a
 // firewall that forgets, a host that lost power) is given up by the client only if DialKeepAliveTime is set, and gRPC
 // asks no more often than every 10 s. With a single endpoint a lease that is shorter than about 30 s may be lost by
-// then; with several, the client asks another one each time, and one dead connection costs one retry.
+// then. A client of several asks them in turn, the dead one among them; so with several, half of the time that is left
+// is waited for an answer, and then the next one is asked the same.
 //
 // With a user name and a password, the client authenticates again for each stream and so for each renewal, which costs
 // the server a bcrypt: tens of milliseconds of CPU time. For many elections use client certificates.

@@ -29,11 +29,13 @@ const maxOrphans = 100
 func (m *Manager) grant(ctx context.Context, ttl time.Duration) (clientv3.LeaseID, error) {
 	id := clientv3.LeaseID(1 + rand.Int64N(1<<63-2))
 	seconds := int64(ttl / time.Second)
-	resp, err := m.leases.LeaseGrant(ctx, &pb.LeaseGrantRequest{ID: int64(id), TTL: seconds}, grpc.WaitForReady(true))
+	resp, err := ask(ctx, m.client, func(ctx context.Context) (*pb.LeaseGrantResponse, error) {
+		return m.leases.LeaseGrant(ctx, &pb.LeaseGrantRequest{ID: int64(id), TTL: seconds}, grpc.WaitForReady(true))
+	})
 	switch {
-	case errors.Is(rpctypes.Error(err), rpctypes.ErrLeaseExist): // the client asked twice and got the second answer
+	case errors.Is(rpctypes.Error(err), rpctypes.ErrLeaseExist): // it was asked for twice, and this is the second answer
 		var live *clientv3.LeaseTimeToLiveResponse
-		if live, err = m.client.TimeToLive(ctx, id); err == nil && live.GrantedTTL < seconds {
+		if live, err = m.life(ctx, id); err == nil && live.GrantedTTL < seconds {
 			err = fmt.Errorf("etcd granted %d s instead of %d s", live.GrantedTTL, seconds)
 		}
 	case err == nil && resp.TTL < seconds:
@@ -49,16 +51,18 @@ func (m *Manager) grant(ctx context.Context, ttl time.Duration) (clientv3.LeaseI
 // keepAlive makes an etcd lease last as long as it was granted for, from now on. It asks once: the client's own
 // KeepAliveOnce asks again and again without a pause while the cluster has no leader.
 func (m *Manager) keepAlive(ctx context.Context, id clientv3.LeaseID, ttl time.Duration) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel() // of the stream
-	stream, err := m.leases.LeaseKeepAlive(ctx, grpc.WaitForReady(true))
-	if err != nil {
-		return err
-	}
-	if err := stream.Send(&pb.LeaseKeepAliveRequest{ID: int64(id)}); err != nil {
-		return err
-	}
-	resp, err := stream.Recv()
+	resp, err := ask(ctx, m.client, func(ctx context.Context) (*pb.LeaseKeepAliveResponse, error) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel() // of the stream
+		stream, err := m.leases.LeaseKeepAlive(ctx, grpc.WaitForReady(true))
+		if err != nil {
+			return nil, err
+		}
+		if err := stream.Send(&pb.LeaseKeepAliveRequest{ID: int64(id)}); err != nil {
+			return nil, err
+		}
+		return stream.Recv()
+	})
 	switch {
 	case err != nil:
 		return err
@@ -70,6 +74,13 @@ func (m *Manager) keepAlive(ctx context.Context, id clientv3.LeaseID, ttl time.D
 		return fmt.Errorf("etcd prolonged the lease by %d s instead of %v", resp.TTL, ttl)
 	}
 	return nil
+}
+
+// life asks for how long an etcd lease lasts.
+func (m *Manager) life(ctx context.Context, id clientv3.LeaseID) (*clientv3.LeaseTimeToLiveResponse, error) {
+	return ask(ctx, m.client, func(ctx context.Context) (*clientv3.LeaseTimeToLiveResponse, error) {
+		return m.client.TimeToLive(ctx, id)
+	})
 }
 
 // disown ends an etcd lease that is no longer wanted, now or at the next Acquire.
@@ -90,7 +101,9 @@ func (m *Manager) revoke(ctx context.Context, id clientv3.LeaseID) bool {
 	if ctx.Err() != nil {
 		return false
 	}
-	_, err := m.client.Revoke(ctx, id)
+	_, err := ask(ctx, m.client, func(ctx context.Context) (*clientv3.LeaseRevokeResponse, error) {
+		return m.client.Revoke(ctx, id)
+	})
 	return err == nil || errors.Is(err, rpctypes.ErrLeaseNotFound)
 }
 

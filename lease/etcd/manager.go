@@ -65,7 +65,7 @@ func (m *Manager) take(ctx context.Context, seen, want sight) (sight, error) {
 		if !seen.Holder.IsZero() {
 			cond, ops = m.IfHeld(seen.Lease), []clientv3.Op{clientv3.OpDelete(seen.name), put}
 		}
-		resp, err := m.client.Txn(ctx).If(cond).Then(ops...).Else(m.get(want.Key)).Commit()
+		resp, err := m.transact(ctx, []clientv3.Cmp{cond}, ops, []clientv3.Op{m.get(want.Key)})
 		if err != nil {
 			return m.settle(ctx, want, err)
 		}
@@ -77,10 +77,16 @@ func (m *Manager) take(ctx context.Context, seen, want sight) (sight, error) {
 			}
 			return want, nil
 		}
+		before := seen
 		seen, err = m.sight(want.Key, resp.Responses[0].GetResponseRange().Kvs, resp.Header.Revision)
 		switch {
 		case err != nil:
 			return sight{}, err
+		case seen.name == want.name: // it was asked for twice, and this is the second answer
+			if !before.Holder.IsZero() {
+				m.disown(ctx, before.id, before.ttl)
+			}
+			return seen, nil
 		case !seen.Holder.IsZero() && !seen.Holder.Is(want.Holder):
 			return sight{}, m.held(ctx, seen)
 		}
@@ -154,7 +160,8 @@ func (m *Manager) move(ctx context.Context, s sight, ttl time.Duration) error {
 	}
 	put := clientv3.OpPut(s.name, encode(s.Key, s.Holder, ttl), clientv3.WithLease(id))
 	unchanged := clientv3.Compare(clientv3.ModRevision(s.name), "=", s.modified)
-	resp, err := m.client.Txn(ctx).If(m.IfHeld(s.Lease), unchanged).Then(put).Else(m.get(s.Key)).Commit()
+	resp, err := m.transact(ctx, []clientv3.Cmp{m.IfHeld(s.Lease), unchanged}, []clientv3.Op{put},
+		[]clientv3.Op{m.get(s.Key)})
 	if err != nil {
 		s.doubt = true
 		m.remember(s)
@@ -167,12 +174,17 @@ func (m *Manager) move(ctx context.Context, s sight, ttl time.Duration) error {
 		m.remember(s)
 		return nil
 	}
-	m.disown(ctx, id, ttl)
 	now, err := m.sight(s.Key, resp.Responses[0].GetResponseRange().Kvs, resp.Header.Revision)
-	if err != nil {
-		return err
+	if err == nil {
+		now, err = m.same(s.Lease, now)
 	}
-	if now, err = m.same(s.Lease, now); err != nil {
+	if err == nil && now.id == id { // it was asked for twice, and this is the second answer
+		m.disown(ctx, s.id, s.ttl)
+		m.remember(now)
+		return nil
+	}
+	m.disown(ctx, id, ttl)
+	if err != nil {
 		return err
 	}
 	now.doubt = s.doubt
@@ -196,7 +208,8 @@ func (m *Manager) release(ctx context.Context, l lease.Lease) error {
 			return err
 		}
 	}
-	resp, err := m.client.Txn(ctx).If(m.IfHeld(l)).Then(clientv3.OpDelete(s.name)).Else(m.get(l.Key)).Commit()
+	resp, err := m.transact(ctx, []clientv3.Cmp{m.IfHeld(l)}, []clientv3.Op{clientv3.OpDelete(s.name)},
+		[]clientv3.Op{m.get(l.Key)})
 	if err != nil {
 		return err
 	}
@@ -210,6 +223,7 @@ func (m *Manager) release(ctx context.Context, l lease.Lease) error {
 	if err != nil {
 		return err
 	}
+	m.disown(ctx, s.id, s.ttl) // if it was asked for twice, the first time may have left it
 	return &lease.LostError{Lease: l, Record: now.record(-1)}
 }
 
@@ -224,7 +238,9 @@ func (m *Manager) Read(ctx context.Context, key string) (lease.Record, error) {
 
 // look returns what etcd has of key. The answer is of no earlier moment than the question.
 func (m *Manager) look(ctx context.Context, key string) (sight, error) {
-	resp, err := m.client.Get(ctx, m.dir(key), clientv3.WithPrefix(), clientv3.WithLimit(2))
+	resp, err := ask(ctx, m.client, func(ctx context.Context) (*clientv3.GetResponse, error) {
+		return m.client.Get(ctx, m.dir(key), clientv3.WithPrefix(), clientv3.WithLimit(2))
+	})
 	if err != nil {
 		return sight{}, err
 	}
@@ -263,7 +279,7 @@ func (m *Manager) remaining(ctx context.Context, s sight) time.Duration {
 	if s.Holder.IsZero() {
 		return 0
 	}
-	resp, err := m.client.TimeToLive(ctx, s.id)
+	resp, err := m.life(ctx, s.id)
 	if err != nil || resp.TTL < 0 || resp.GrantedTTL > int64(maxTTL/time.Second) {
 		return -1
 	}

@@ -169,7 +169,7 @@ func (w *watch) snapshot(ctx context.Context, l *loop, unread bool) (int64, erro
 		for i, t := range some {
 			ops[i] = w.m.get(t.key)
 		}
-		resp, err := w.m.client.Txn(ctx).Then(ops...).Commit()
+		resp, err := w.m.transact(ctx, nil, ops, nil)
 		if err != nil {
 			return 0, err
 		}
