@@ -19,11 +19,11 @@
 //
 // It is the time at which the bucket was made, in microseconds, and the sequence of the message that began the term.
 // The sequence grows with each message in the bucket and never goes back, whatever is deleted; a bucket that is made
-// anew begins with a later time. So terms rise after expiry, release, deletion by hand and deletion of the whole
-// bucket. They can go back when the server loses messages that it has confirmed (see below), when a bucket is restored
-// from a backup, or if the server's clock was set back before the bucket was made anew. A Manager remembers how far
-// the bucket was and then refuses to stand, with an error that is [lease.ErrPermanent]; a process that starts
-// afterwards cannot know.
+// anew begins with a later time. An acquisition that finds itself in a younger bucket than it looked at is written
+// again. So terms rise after expiry, release, deletion by hand and deletion of the whole bucket. They can go back when
+// the server loses messages that it has confirmed (see below), when a bucket is restored from a backup, or if the
+// server's clock was set back before the bucket was made anew. A Manager remembers how far the bucket was and then
+// refuses to stand, with an error that is [lease.ErrPermanent]; a process that starts afterwards cannot know.
 //
 // # Two things that fail in silence
 //

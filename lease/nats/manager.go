@@ -14,9 +14,10 @@ const tries = 8
 
 // Acquire is as in [lease.Manager].
 func (m *Manager) Acquire(ctx context.Context, key string, h lease.Holder, ttl time.Duration) (lease.Lease, error) {
+	was := m.js.Conn().LastError()
 	l, err := m.acquire(ctx, key, h, ttl)
 	if err != nil {
-		return lease.Lease{}, m.fail(ctx, "acquire", key, err)
+		return lease.Lease{}, m.fail(ctx, "acquire", key, err, was)
 	}
 	return l, nil
 }
@@ -26,15 +27,17 @@ func (m *Manager) acquire(ctx context.Context, key string, h lease.Holder, ttl t
 		return lease.Lease{}, lease.Permanent(err)
 	}
 	before := m.newest.Load()
-	nonce := rand.Text()
+	nonce, floor := rand.Text(), uint64(0) // the term must be greater than floor
 	for range tries {
 		s, err := m.look(ctx, key)
 		switch {
 		case err != nil:
 			return lease.Lease{}, err
-		case s.nonce == nonce: // what we believed to have failed has been carried out
+		case s.nonce == nonce && uint64(s.Term) > floor: // what we believed to have failed has been carried out
 			m.remember(s)
 			return s.Lease, nil
+		case !s.Holder.IsZero() && !s.Holder.Is(h) && s.endless:
+			return lease.Lease{}, m.errEndless(s)
 		case !s.Holder.IsZero() && !s.Holder.Is(h):
 			return lease.Lease{}, &lease.HeldError{Record: s.record(-1)}
 		}
@@ -46,6 +49,7 @@ func (m *Manager) acquire(ctx context.Context, key string, h lease.Holder, ttl t
 			return lease.Lease{}, errBack(m.bucket, before, now.position)
 		}
 		m.show(now.position)
+		floor = now.position
 		seq, err := m.write(ctx, key, s.seq, ttl, encode(message{
 			Key: key, Epoch: now.epoch, Nonce: nonce,
 			Holder: h.Name, Incarnation: h.Incarnation, Meta: h.Meta, TTL: ttl.String(),
@@ -54,7 +58,9 @@ func (m *Manager) acquire(ctx context.Context, key string, h lease.Holder, ttl t
 		case errors.Is(err, errConflict):
 			continue
 		case err != nil:
-			return m.settle(ctx, key, nonce, err)
+			return m.settle(ctx, key, nonce, floor, err)
+		case now.epoch+seq <= floor: // the bucket was made anew meanwhile: write again, with its age
+			continue
 		}
 		m.show(now.epoch + seq)
 		got := sight{
@@ -70,11 +76,11 @@ func (m *Manager) acquire(ctx context.Context, key string, h lease.Holder, ttl t
 // settle finds out whether a message without an answer was written: then it is there, with our nonce. If it is not, it
 // may still be under way; it is refused as soon as anything else is written for the key, and otherwise belongs to a
 // holder that stands for it.
-func (m *Manager) settle(ctx context.Context, key, nonce string, cause error) (lease.Lease, error) {
+func (m *Manager) settle(ctx context.Context, key, nonce string, floor uint64, cause error) (lease.Lease, error) {
 	if ctx.Err() != nil {
 		return lease.Lease{}, cause
 	}
-	if s, err := m.look(ctx, key); err == nil && s.nonce == nonce {
+	if s, err := m.look(ctx, key); err == nil && s.nonce == nonce && uint64(s.Term) > floor {
 		m.remember(s)
 		return s.Lease, nil
 	}
@@ -83,6 +89,7 @@ func (m *Manager) settle(ctx context.Context, key, nonce string, cause error) (l
 
 // Renew is as in [lease.Manager]. It writes the lease again, which is the only way to have the server count anew.
 func (m *Manager) Renew(ctx context.Context, l lease.Lease, ttl time.Duration) error {
+	was := m.js.Conn().LastError()
 	err := m.Limits().Check(ttl)
 	if err != nil {
 		err = lease.Permanent(err)
@@ -95,7 +102,7 @@ func (m *Manager) Renew(ctx context.Context, l lease.Lease, ttl time.Duration) e
 		})
 	}
 	if err != nil {
-		return m.fail(ctx, "renew", l.Key, err)
+		return m.fail(ctx, "renew", l.Key, err, was)
 	}
 	return nil
 }
@@ -103,11 +110,12 @@ func (m *Manager) Renew(ctx context.Context, l lease.Lease, ttl time.Duration) e
 // Release is as in [lease.Manager]. It leaves a message that ends the key and tells the term, for a day; the next term
 // is counted from the sequence of the bucket, which stays.
 func (m *Manager) Release(ctx context.Context, l lease.Lease) error {
+	was := m.js.Conn().LastError()
 	err := m.change(ctx, l, func(sight) ([]byte, time.Duration, bool) {
 		return encode(message{Key: l.Key, Term: uint64(l.Term)}), markerTTL, true
 	})
 	if err != nil {
-		return m.fail(ctx, "release", l.Key, err)
+		return m.fail(ctx, "release", l.Key, err, was)
 	}
 	m.forget(l)
 	return nil
@@ -145,9 +153,10 @@ func (m *Manager) change(ctx context.Context, l lease.Lease, next func(sight) ([
 // Read is as in [lease.Reader]. The term of a key that nobody holds is the last one for a day after it was released,
 // and otherwise zero: the bucket does not keep it.
 func (m *Manager) Read(ctx context.Context, key string) (lease.Record, error) {
+	was := m.js.Conn().LastError()
 	s, err := m.look(ctx, key)
 	if err != nil {
-		return lease.Record{}, m.fail(ctx, "read", key, err)
+		return lease.Record{}, m.fail(ctx, "read", key, err, was)
 	}
 	remaining := time.Duration(-1)
 	if now, err := m.inspect(ctx, 0); err == nil && !s.Holder.IsZero() {

@@ -42,6 +42,8 @@ type sight struct {
 	nonce string
 	seq   uint64    // of the last message of the key, which the next has to name; 0 if there is none
 	at    time.Time // when the server wrote it, by its clock
+	// endless is set if the message has no time to live. Only tools write such; the holder's next renewal mends it.
+	endless bool
 }
 
 func (s sight) record(remaining time.Duration) lease.Record {

@@ -55,7 +55,7 @@ func (m *Manager) look(ctx context.Context, key string) (sight, error) {
 		return sight{}, err
 	}
 	s, err := m.sight(key, answer.Message.Seq, over(h), answer.Message.Data)
-	s.at = answer.Message.Time
+	s.at, s.endless = answer.Message.Time, h.Get(jetstream.MsgTTLHeader) == ""
 	return s, err
 }
 
@@ -170,61 +170,4 @@ func (m *Manager) write(ctx context.Context, key string, seq uint64, ttl time.Du
 		return 0, err
 	}
 	return ack.Sequence, nil
-}
-
-// explain gives an error its remedy, if it needs one, and the end of the context, if that is why.
-func (m *Manager) explain(ctx context.Context, err error) error {
-	nc := m.js.Conn()
-	if end := ctx.Err(); end != nil {
-		if !errors.Is(err, end) {
-			err = fmt.Errorf("%w: %w", end, err)
-		}
-		// The server tells of a missing permission beside the call, which gets no answer.
-		if last := nc.LastError(); last != nil && errors.Is(last, nats.ErrPermissionViolation) && m.concerns(last) {
-			return lease.Permanent(fmt.Errorf("%w: %w; allow the user what docs/stores/nats.md lists", err, last))
-		}
-		return fmt.Errorf("no answer from the server (the connection is %v): %w", nc.Status(), err)
-	}
-	var api *jetstream.APIError
-	switch {
-	case errors.Is(err, nats.ErrConnectionClosed):
-		return lease.Permanent(fmt.Errorf("%w; make a new one", err))
-	case !errors.As(err, &api):
-		return err
-	}
-	switch api.ErrorCode {
-	case jetstream.JSErrCodeStreamNotFound:
-		return lease.Permanent(fmt.Errorf("there is no bucket %s: make it with CreateOrUpdateKeyValue and Bucket, "+
-			"as docs/stores/nats.md says: %w",
-			m.bucket, err))
-	case jetstream.JSErrCodeJetStreamNotEnabledForAccount, jetstream.JSErrCodeJetStreamNotEnabled:
-		return lease.Permanent(fmt.Errorf("%w; switch JetStream on for this account", err))
-	case 10047, 10077: // resources of the account or the bucket
-		return lease.Permanent(fmt.Errorf("%w; the bucket %s or its account is full", err, m.bucket))
-	}
-	return err
-}
-
-// concerns reports whether a violation of permissions is about this bucket.
-func (m *Manager) concerns(err error) bool {
-	return strings.Contains(err.Error(), "KV_"+m.bucket) || strings.Contains(err.Error(), "$KV."+m.bucket+".") ||
-		strings.Contains(strings.ToLower(err.Error()), strings.ToLower("$KV."+m.bucket+"."))
-}
-
-// fail names the call that failed.
-func (m *Manager) fail(ctx context.Context, op, key string, err error) error {
-	if _, refusal := lease.Refusal(err); refusal {
-		return err
-	}
-	if !errors.Is(err, lease.ErrPermanent) {
-		err = m.explain(ctx, err)
-	}
-	return fmt.Errorf("lease: %s %q: %w", op, key, err)
-}
-
-// errBack means that the bucket has lost data, so that it would grant terms that it has granted before.
-func errBack(bucket string, before, now uint64) error {
-	return lease.Permanent(fmt.Errorf("the bucket %s has gone back by %d messages, and terms with it: it was restored "+
-		"from a backup, or the server lost what it had not synced; make the bucket anew, which begins above all terms",
-		bucket, before-now))
 }

@@ -15,6 +15,8 @@ import (
 const (
 	// A read for watches takes no longer than this; polling makes up for it.
 	readTimeout = 5 * time.Second
+	// Nobody who stops a watch waits longer than this for a server that hangs.
+	quitTimeout = time.Second
 	// pause is how long to wait after a watch has ended, before the next; it grows while the server gives no answer.
 	pause, maxPause = 100 * time.Millisecond, 5 * time.Second
 	// A bucket that is made anew counts from one again, which a watch of the old one does not tell: so the watch asks
@@ -143,7 +145,7 @@ func (w *watch) follow(ctx context.Context, l *loop) bool {
 	if err != nil || !late.Stop() {
 		return false
 	}
-	defer func() { _ = changes.Stop() }()
+	defer quit(changes)
 	was, err := w.m.inspect(setup, 0)
 	if err != nil {
 		return false
@@ -173,6 +175,22 @@ func (w *watch) follow(ctx context.Context, l *loop) bool {
 				return true
 			}
 		}
+	}
+}
+
+// quit ends a watch of the client. That asks the server, which may not answer; what is left behind then ends with the
+// client's own timeout. The client waits for somebody to take what it has got: nobody would otherwise.
+func quit(changes jetstream.KeyWatcher) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = changes.Stop()
+		for range changes.Updates() { // until the client closes it
+		}
+	}()
+	select {
+	case <-done:
+	case <-time.After(quitTimeout):
 	}
 }
 

@@ -128,3 +128,27 @@ func TestAWatchTellsThatNobodyIsThere(t *testing.T) {
 	}
 	tells(t, newest(t, m, l.Key), lease.Lease{Key: l.Key})
 }
+
+func TestAWatchEndsThoughTheServerHangs(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	m := open(t, s.Addr())
+	l := grant(t, m, "k", holder("a"), time.Minute)
+	told := make(chan struct{}, 10)
+	stop, err := m.Watch(l.Key, func(lease.Record) { told <- struct{}{} })
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-told
+	if err := s.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	stop()
+	if took := time.Since(begun); took > 3*time.Second {
+		t.Errorf("stop took %v", took)
+	}
+	if err := s.Resume(); err != nil {
+		t.Fatal(err)
+	}
+}

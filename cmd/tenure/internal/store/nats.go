@@ -84,6 +84,7 @@ func natsOptions(address string) (servers, bucket, domain string, o []natsio.Opt
 	o = []natsio.Option{
 		natsio.Name("tenure"), natsio.RetryOnFailedConnect(true), natsio.MaxReconnects(-1),
 		natsio.ReconnectWait(500 * time.Millisecond), natsio.PingInterval(2 * time.Second), natsio.MaxPingsOutstanding(2),
+		natsio.IgnoreAuthErrorAbort(), // otherwise a password that is changed ends the connection for good
 		// The server's complaints come with the calls that they are about, not to standard error.
 		natsio.ErrorHandler(func(*natsio.Conn, *natsio.Subscription, error) {}),
 	}
