@@ -25,7 +25,7 @@ func directory(rest string) (string, error) {
 	if path, ok := strings.CutPrefix(rest, "//"); ok {
 		u, err := url.Parse("file://" + path)
 		if err != nil || u.Host != "" && u.Host != "localhost" || u.RawQuery != "" || u.Fragment != "" {
-			return "", fault("file:%s is not a directory of this host; write file:DIR or file:///DIR", rest)
+			return "", fault("%s is not a directory of this host; write file:DIR or file:///DIR", Redact("file:"+rest))
 		}
 		rest = u.Path
 	}

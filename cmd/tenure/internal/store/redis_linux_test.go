@@ -45,7 +45,7 @@ func TestAnAddressOfRedisThatCannotBeMeantIsRefused(t *testing.T) {
 		"redis:":                                         "names no host",
 		"redis://":                                       "names no host",
 		"redis:host":                                     "no address of Redis",
-		"redis://:sec/ret@host":                          "no address of Redis",
+		"redis://:sec/ret@host":                          "an @ behind the host",
 		"redis://me:secret@host:port":                    "no address of Redis",
 		"redis://me:secret@host/db":                      "is no number",
 		"redis://me:secret@host/-1":                      "is no number",

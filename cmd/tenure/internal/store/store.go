@@ -78,6 +78,10 @@ func Open(address string) (*Store, error) {
 	if name == "memory" {
 		return nil, fault("memory: reaches no other process, so everybody would lead; use file:DIR")
 	}
+	if spills(address) {
+		return nil, fault("%s: there is an @ behind the host; write what is special in a user or a password as %%XX, "+
+			"such as @ as %%40 and / as %%2F", name)
+	}
 	for _, s := range schemes {
 		if s.name != name {
 			continue
@@ -128,6 +132,23 @@ func Redact(address string) string {
 		rest += "?..."
 	}
 	return name + ":" + rest
+}
+
+// spills reports whether address seems to hold a password with a / or ? in it, which ends the host for whoever reads
+// it: what follows would be taken for a path or a parameter, and be quoted in errors. S3 has no users, and @ in its
+// paths.
+func spills(address string) bool {
+	name, rest, ok := strings.Cut(address, "://")
+	if !ok || name == "file" || name == "sqlite" || name == "s3" {
+		return false
+	}
+	end := strings.IndexAny(rest, "/?")
+	if end < 0 || strings.Contains(rest[:end], "@") {
+		return false
+	}
+	path, query, _ := strings.Cut(rest[end:], "?")
+	parameter, _, _ := strings.Cut(query, "=")
+	return strings.Contains(path+parameter, "@")
 }
 
 // Secret reports whether address seems to hold a password, which must not stand where every user of the host can read

@@ -119,6 +119,23 @@ func TestAStoreCanBeClosedTwice(t *testing.T) {
 	}
 }
 
+func TestNoErrorQuotesAPasswordThatIsNotWrittenAsItShouldBe(t *testing.T) {
+	t.Setenv("AZURE_STORAGE_KEY", "a2V5")
+	for _, scheme := range []string{"azblob", "etcd", "kubernetes", "mysql", "nats", "postgres", "redis", "rediss"} {
+		for _, rest := range []string{
+			"://u:hunter2/@h:1/d", "://u:1/hunter2@h:1/d", "://u:1?hunter2@h:1/d", "://u:hun?ter2@h:1/d", "://hunter2/x@h:1/d",
+		} {
+			s, err := store.Open(scheme + rest)
+			if err == nil {
+				_ = s.Close()
+			}
+			if !errors.Is(err, store.ErrURL) || strings.Contains(err.Error(), "ter2") {
+				t.Errorf("%s%s: %v", scheme, rest, err)
+			}
+		}
+	}
+}
+
 func ExampleOpen() {
 	_, err := store.Open("/var/lib/tenure")
 	fmt.Println(err)
