@@ -48,8 +48,8 @@ func Migrate(ctx context.Context, db *sql.DB, table string) error {
 	if err != nil {
 		return err
 	}
-	if state(probe(ctx, db, t)) != "42P01" { // it is there, or nothing can be done about it here
-		return migration(ctx, t, probe(ctx, db, t))
+	if err := probe(ctx, db, t); state(err) != "42P01" { // it is there, or nothing can be done about it here
+		return migration(ctx, t, err)
 	}
 	tx, err := db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 	if err != nil {

@@ -111,7 +111,7 @@ func (m *Manager) change(ctx context.Context, op string, l lease.Lease, statemen
 		if err == nil && a.term > 0 {
 			return nil
 		}
-		var r lease.Record
+		r := lease.Record{Lease: lease.Lease{Key: l.Key}}
 		if err == nil && a.row.found() {
 			r, err = a.row.record(l.Key)
 		}

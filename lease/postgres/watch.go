@@ -139,11 +139,20 @@ func (h *hub) remove(key string, me *watcher) {
 	}
 }
 
+// watched is what l is to tell of: nothing after its end, though there may be a loop after it whose news it must not
+// overtake. h.mu is held.
+func (h *hub) watched(l *loop) map[string]*subject {
+	if h.loop != l {
+		return nil
+	}
+	return h.keys
+}
+
 // hear has a key read soon if it is watched.
 func (h *hub) hear(l *loop, key string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if s := h.keys[key]; s != nil && h.loop == l {
+	if s := h.watched(l)[key]; s != nil {
 		s.due = true
 		l.nudge()
 	}
@@ -153,10 +162,7 @@ func (h *hub) hear(l *loop, key string) {
 func (h *hub) markAll(l *loop) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.loop != l {
-		return
-	}
-	for _, s := range h.keys {
+	for _, s := range h.watched(l) {
 		s.due = true
 	}
 	l.nudge()
@@ -175,7 +181,7 @@ func (h *hub) run(ctx context.Context, l *loop) {
 		if soon := time.Now().Add(h.interval(l)); polls || soon.Before(next) { // or LISTEN has stopped working
 			next = soon
 		}
-		told, err := h.readDue(ctx)
+		told, err := h.readDue(ctx, l)
 		switch {
 		case err != nil: // what was due still is
 			l.nudge()
@@ -214,10 +220,10 @@ func sleep(ctx context.Context, d time.Duration, wake <-chan struct{}) bool {
 }
 
 // readDue reads the keys that are due and tells of them. It reports whether there was anything to tell.
-func (h *hub) readDue(ctx context.Context) (told bool, err error) {
-	h.mu.Lock()
+func (h *hub) readDue(ctx context.Context, l *loop) (told bool, err error) {
 	var due []string
-	for key, s := range h.keys {
+	h.mu.Lock()
+	for key, s := range h.watched(l) {
 		if s.due {
 			due = append(due, key)
 			s.due = false
@@ -232,7 +238,7 @@ func (h *hub) readDue(ctx context.Context) (told bool, err error) {
 			continue
 		}
 		for _, key := range keys {
-			told = h.tell(key, rows[key]) || told
+			told = h.tell(l, key, rows[key]) || told
 		}
 	}
 	return told || len(due) == 0, err
@@ -250,7 +256,7 @@ func (h *hub) again(keys []string) {
 }
 
 // tell tells those who watch a key of its row, nil if it has none, and reports whether it was news to anybody.
-func (h *hub) tell(key string, w *row) (told bool) {
+func (h *hub) tell(l *loop, key string, w *row) (told bool) {
 	r, now := lease.Record{Lease: lease.Lease{Key: key}}, seen{}
 	if w != nil {
 		var err error
@@ -261,7 +267,7 @@ func (h *hub) tell(key string, w *row) (told bool) {
 	}
 	h.mu.Lock()
 	var all []*watcher
-	if s := h.keys[key]; s != nil {
+	if s := h.watched(l)[key]; s != nil {
 		all = slices.Collect(maps.Keys(s.watchers))
 	}
 	h.mu.Unlock()
