@@ -145,6 +145,25 @@ func TestTermsRiseThoughTheStoreForgetsSome(t *testing.T) {
 }
 
 // A released row has an empty holder, and so has whoever asks as nobody.
+// An acquire that was given up may arrive after the one that was sent in its place, and may have asked for less.
+func TestAnAcquireThatWasOvertakenTakesNothingFromALease(t *testing.T) {
+	db := super(t)
+	m := manager(t, Config{DB: db, Table: fresh(t, db)})
+	h := holder("a")
+	first := acquired(t, m, "k", h, time.Hour)
+	late := acquired(t, m, "k", h, 100*time.Millisecond)
+	if late.Term <= first.Term {
+		t.Errorf("term %d after %d", late.Term, first.Term)
+	}
+	time.Sleep(150 * time.Millisecond)
+	if _, err := m.Acquire(t.Context(), "k", holder("b"), time.Hour); !errors.Is(err, lease.ErrHeld) {
+		t.Errorf("Acquire = %v; want ErrHeld: the holder may count on its first grant until it hears of the second", err)
+	}
+	// Whoever does hear of the second renews that one.
+	done(t, m.Renew(t.Context(), late, 100*time.Millisecond))
+	takeover(t, m, "k", time.Hour)
+}
+
 func TestNobodyHoldsNothing(t *testing.T) {
 	db := super(t)
 	table := fresh(t, db)

@@ -23,9 +23,9 @@ import (
 // idle_in_transaction_session_timeout for such a role.
 //
 // At READ COMMITTED, which is the default, a lease that has run out is not held, taken by another or not. At
-// REPEATABLE READ and SERIALIZABLE the snapshot of tx hides renewals, so running out is not looked at; if the lease was
-// taken since the snapshot, the error is a serialization failure (SQLSTATE 40001), and a new transaction gets the
-// LostError.
+// REPEATABLE READ and SERIALIZABLE the snapshot of tx hides renewals, so running out is not looked at, nor is a release
+// since then; if the lease was taken since the snapshot, the error is a serialization failure (SQLSTATE 40001), and a
+// new transaction gets the LostError.
 func (m *Manager) Fence(ctx context.Context, tx *sql.Tx, l lease.Lease) error {
 	return m.fenced(ctx, l, tx.QueryRowContext(ctx, m.sql.fence, fenceArgs(l)...))
 }

@@ -155,6 +155,29 @@ func TestATransactionOfAnExLeaderFails(t *testing.T) {
 	})
 }
 
+// A renewal and a release conflict with no fence, so a fence with an older snapshot has to find the takeover behind
+// them. A release alone stops nobody: what is written still stands before whatever the next leader does.
+func TestATakeoverIsFoundBehindWhatTheExLeaderDidItself(t *testing.T) {
+	s := stage(t)
+	s.each(t, levels, func(t *testing.T, begin func() work, level string) {
+		l := acquired(t, s.m, t.Name(), holder("a"), time.Hour)
+		w := begin()
+		done(t, w.write(1))
+		done(t, s.m.Renew(t.Context(), l, time.Hour), s.m.Renew(t.Context(), l, time.Hour), s.m.Release(t.Context(), l))
+		next := takeover(t, s.m, t.Name(), time.Hour)
+		done(t, s.m.Renew(t.Context(), next, time.Hour))
+		err := w.fence(l)
+		if level == "READ COMMITTED" && !errors.Is(err, lease.ErrLost) ||
+			level != "READ COMMITTED" && state(err) != "40001" {
+			t.Errorf("Fence = %v", err)
+		}
+		if err := w.commit(); err == nil {
+			t.Error("the transaction was committed")
+		}
+		s.effects(t, 0)
+	})
+}
+
 func takeover(t *testing.T, m *Manager, key string, ttl time.Duration) lease.Lease {
 	t.Helper()
 	var l lease.Lease

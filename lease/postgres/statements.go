@@ -31,6 +31,9 @@ const durable = `(SELECT level FROM pinned) IN ('on', 'remote_apply')`
 // a read. One that is free is locked FOR UPDATE, which waits for open transactions that are fenced by it; no longer
 // than $7, because a transaction that was forgotten must be reported and not waited for. The conditions are evaluated
 // again when the lock is there, and the clock is read again.
+//
+// The holder's own lease does not end earlier for being taken again: the statement may be one that was given up and
+// comes after the one that was sent in its place, for which the holder counts until it hears that the term is another.
 const acquireText = `WITH ` + pinned + `,
            set_config('lock_timeout', $7::text, true) AS patience
 ), seen AS (
@@ -42,7 +45,9 @@ const acquireText = `WITH ` + pinned + `,
 ), taken AS (
     UPDATE {table} AS t SET holder = $2::text, incarnation = $3::text, meta = $4::text,
            term = greatest(t.term + 1, ` + micros + `), acquired_at = clock_timestamp(),
-           renewed_at = clock_timestamp(), expires_at = clock_timestamp() + $5::bigint * interval '1 microsecond'
+           renewed_at = clock_timestamp(),
+           expires_at = greatest(clock_timestamp() + $5::bigint * interval '1 microsecond',
+               CASE WHEN t.holder = $2::text AND t.incarnation = $3::text THEN t.expires_at END)
       FROM free WHERE t.key = free.key RETURNING t.term
 ), fresh AS (
     INSERT INTO {table} (key, holder, incarnation, meta, term, acquired_at, renewed_at, expires_at)
