@@ -14,6 +14,7 @@ import (
 // The role commits asynchronously, and the server writes what is so committed after ten seconds at the earliest. It is
 // killed at once: what it had confirmed otherwise is gone, the lease is not.
 func TestAGrantSurvivesACrashThoughTheRoleCommitsAsynchronously(t *testing.T) {
+	t.Parallel()
 	s := servers.Test(t, servers.Postgres("fsync = on", "wal_writer_delay = 10s", "autovacuum = off"))
 	admin := open(t, address(s.Addr(), "postgres"))
 	must(t, admin, "CREATE ROLE lazy LOGIN SUPERUSER", "ALTER ROLE lazy SET synchronous_commit = off",
@@ -58,6 +59,7 @@ func TestAGrantSurvivesACrashThoughTheRoleCommitsAsynchronously(t *testing.T) {
 
 // The role does not wait for standbys, the lease does: there is none, so it waits in vain.
 func TestAGrantWaitsForTheStandbysThoughTheRoleDoesNot(t *testing.T) {
+	t.Parallel()
 	s := servers.Test(t, servers.Postgres())
 	admin := open(t, address(s.Addr(), "postgres"))
 	must(t, admin, "CREATE ROLE hasty LOGIN SUPERUSER", "ALTER ROLE hasty SET synchronous_commit = local",
@@ -147,6 +149,7 @@ func TestTermsRiseThoughTheStoreForgetsSome(t *testing.T) {
 // A released row has an empty holder, and so has whoever asks as nobody.
 // An acquire that was given up may arrive after the one that was sent in its place, and may have asked for less.
 func TestAnAcquireThatWasOvertakenTakesNothingFromALease(t *testing.T) {
+	t.Parallel()
 	db := super(t)
 	m := manager(t, Config{DB: db, Table: fresh(t, db)})
 	h := holder("a")

@@ -82,6 +82,7 @@ func TestFaultsSayWhatToDo(t *testing.T) {
 }
 
 func TestAWrongPasswordIsPermanentAndNotRepeated(t *testing.T) {
+	t.Parallel()
 	s := servers.Test(t, servers.Postgres())
 	must(t, open(t, address(s.Addr(), "postgres")), "CREATE ROLE locked LOGIN PASSWORD 'right'")
 	hba := filepath.Join(s.Dir, "pg_hba.conf")

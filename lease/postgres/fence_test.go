@@ -127,6 +127,7 @@ func TestAFencedTransactionOfTheLeaderIsCommitted(t *testing.T) {
 // The leader is paused in a transaction, and another takes over meanwhile. When it goes on, its transaction fails, even
 // if it does not look at the error.
 func TestATransactionOfAnExLeaderFails(t *testing.T) {
+	t.Parallel()
 	s := stage(t)
 	s.each(t, levels, func(t *testing.T, begin func() work, level string) {
 		l := acquired(t, s.m, t.Name(), holder("a"), 100*time.Millisecond)
@@ -158,6 +159,7 @@ func TestATransactionOfAnExLeaderFails(t *testing.T) {
 // A renewal and a release conflict with no fence, so a fence with an older snapshot has to find the takeover behind
 // them. A release alone stops nobody: what is written still stands before whatever the next leader does.
 func TestATakeoverIsFoundBehindWhatTheExLeaderDidItself(t *testing.T) {
+	t.Parallel()
 	s := stage(t)
 	s.each(t, levels, func(t *testing.T, begin func() work, level string) {
 		l := acquired(t, s.m, t.Name(), holder("a"), time.Hour)
@@ -191,6 +193,7 @@ func takeover(t *testing.T, m *Manager, key string, ttl time.Duration) lease.Lea
 }
 
 func TestALeaseThatIsNotHeldAsItIsSaidFencesTransactionsOff(t *testing.T) {
+	t.Parallel()
 	s := stage(t)
 	for what, wrong := range map[string]func(l *lease.Lease){
 		"another incarnation": func(l *lease.Lease) { l.Holder.Incarnation = "other" },
@@ -232,6 +235,7 @@ func TestALeaseThatIsNotHeldAsItIsSaidFencesTransactionsOff(t *testing.T) {
 // At READ COMMITTED a lease that has run out is not held, though nobody took it. With a snapshot that is as old as the
 // transaction, renewals are not seen, and a long transaction of a living leader must not fail for that.
 func TestALeaseThatRanOutIsNotHeld(t *testing.T) {
+	t.Parallel()
 	s := stage(t)
 	s.each(t, levels, func(t *testing.T, begin func() work, level string) {
 		l := acquired(t, s.m, t.Name(), holder("a"), 100*time.Millisecond)
@@ -252,6 +256,7 @@ func TestALeaseThatRanOutIsNotHeld(t *testing.T) {
 // While a fenced transaction is open nobody takes over, though the lease has run out or was released, not even its own
 // holder under another term; and the one who waits is told what for.
 func TestATakeoverWaitsForFencedTransactions(t *testing.T) {
+	t.Parallel()
 	s := stage(t)
 	s.each(t, levels, func(t *testing.T, begin func() work, _ string) {
 		must(t, s.db, "DELETE FROM "+s.fx)
@@ -297,6 +302,7 @@ func (s *scene) waiting(t *testing.T) (n int) {
 // The next term is not yet committed when a transaction of the one before is fenced: it waits, and learns that it has
 // lost. The lease is taken anew by its own holder, because nobody else can take one that has not run out.
 func TestAFenceWaitsForATakeoverThatIsUnderWay(t *testing.T) {
+	t.Parallel()
 	s := stage(t)
 	s.each(t, levels, func(t *testing.T, begin func() work, level string) {
 		l := acquired(t, s.m, t.Name(), holder("a"), time.Hour)

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"database/sql"
+	"flag"
 	"fmt"
 	"os"
 	"strings"
@@ -22,7 +23,11 @@ import (
 // off that a lease rests on.
 var server *servers.Server
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(withServer{m}) }
+// Most tests wait for leases to run out and for servers, so many wait at once; -parallel on the command line counts more.
+func TestMain(m *testing.M) {
+	_ = flag.Set("test.parallel", "16")
+	goleak.VerifyTestMain(withServer{m})
+}
 
 type withServer struct{ m *testing.M }
 

@@ -80,6 +80,7 @@ func block(t *testing.T, heading string) []string {
 // The page says how to make the table and a role with the least rights: the statements are run as they stand there, and
 // everything that the package does is done by that role.
 func TestTheRightsOnThePageAreEnough(t *testing.T) {
+	t.Parallel()
 	s := servers.Test(t, servers.Postgres())
 	admin := open(t, address(s.Addr(), "postgres"))
 	for _, statement := range append(block(t, "The table"), block(t, "The role")...) {

@@ -58,9 +58,10 @@ func stand(t *testing.T, m lease.Manager, name string, ttl time.Duration, runnin
 
 func (b *member) leading() bool { return b.leads.Load() == 1 }
 
-// A node that starts before its server, or before its table, or without a right, stands by, says so once, and leads
-// when it can.
+// A node that starts before its server, or before its table, or without a right, stands by, says so once while that may
+// pass and once when somebody has to do something, and leads when it can.
 func TestANodeStandsByUntilTheStoreIsThere(t *testing.T) {
+	t.Parallel()
 	s := servers.Test(t, servers.Postgres())
 	admin := open(t, address(s.Addr(), "postgres"))
 	must(t, admin, "CREATE ROLE plain LOGIN")
@@ -99,6 +100,7 @@ func TestANodeStandsByUntilTheStoreIsThere(t *testing.T) {
 // Two nodes, each with a way of its own to one server that is killed, paused and cut off: never do both lead, and
 // always does one again.
 func TestNodesOutliveWhatHappensToTheServer(t *testing.T) {
+	t.Parallel()
 	s := servers.Test(t, servers.Postgres("fsync = on"))
 	if err := Migrate(t.Context(), open(t, address(s.Addr(), "postgres")), ""); err != nil {
 		t.Fatal(err)
@@ -168,6 +170,7 @@ func TestNodesOutliveWhatHappensToTheServer(t *testing.T) {
 
 // Notified, a successor leads as soon as the leader has released; otherwise it would in five minutes.
 func TestAReleaseIsHeardAndNotPolled(t *testing.T) {
+	t.Parallel()
 	db := super(t)
 	table, running := fresh(t, db), new(atomic.Int32)
 	url := address(server.Addr(), "postgres")

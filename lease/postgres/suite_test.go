@@ -15,6 +15,7 @@ func isPermanent(err error) bool { return errors.Is(err, lease.ErrPermanent) }
 // The suite runs on connections of its own to the server with LISTEN; without, behind a pooler of transactions, where
 // each statement may run in another session; and at the strictest isolation, where statements that meet are undone.
 func TestATableIsAManager(t *testing.T) {
+	t.Parallel()
 	pooler := servers.Test(t, servers.PgBouncer(server.Addr()))
 	strict := unique("strict")
 	must(t, super(t), "CREATE ROLE "+strict+" LOGIN SUPERUSER",

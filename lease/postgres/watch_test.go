@@ -156,6 +156,7 @@ func TestALostConnectionIsReplaced(t *testing.T) {
 // Nothing tells that a half-open connection is dead, nor that one which leads nowhere is; the notifications to oneself
 // do not arrive.
 func TestADeadConnectionIsNoticed(t *testing.T) {
+	t.Parallel()
 	for _, fault := range []servers.Fault{servers.HalfOpen, servers.Blackhole, servers.DropAnswers} {
 		t.Run(fault.String(), func(t *testing.T) {
 			db := super(t)
@@ -183,6 +184,7 @@ func TestADeadConnectionIsNoticed(t *testing.T) {
 // Behind a pooler of transactions LISTEN succeeds, in a session that somebody else gets next. It is noticed, and
 // polling does the work.
 func TestAPoolerThatKeepsNotificationsBackIsNoticed(t *testing.T) {
+	t.Parallel()
 	pooler := servers.Test(t, servers.PgBouncer(server.Addr()))
 	url := address(pooler.Addr(), "postgres", "default_query_exec_mode=exec")
 	db := open(t, url)
@@ -238,6 +240,7 @@ func TestNotificationsOfOthersAreOnlyAReasonToLook(t *testing.T) {
 
 // Connections that cannot be had are asked for less and less often, and reported once.
 func TestListeningIsTriedAgainWithABackOff(t *testing.T) {
+	t.Parallel()
 	db := super(t)
 	var mu sync.Mutex
 	var at []time.Time
@@ -266,6 +269,7 @@ func TestListeningIsTriedAgainWithABackOff(t *testing.T) {
 
 // A database that does not answer for a while delays news, no more.
 func TestAWatchOutlivesAnOutage(t *testing.T) {
+	t.Parallel()
 	proxy := servers.TestProxy(t, server.Addr())
 	direct := super(t)
 	table := fresh(t, direct)
