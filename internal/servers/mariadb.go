@@ -11,7 +11,8 @@ import (
 )
 
 // MariaDB is a MariaDB server with a user root who has no password. extra are further arguments of mariadbd, such as
-// --read-only. It is durable as far as InnoDB is: each commit is written to disk.
+// --read-only. It is durable as far as InnoDB is: each commit is written to disk. Each has a directory for temporary
+// tables of its own: a server that starts removes those of others.
 func MariaDB(extra ...string) Spec {
 	return Spec{
 		Name: "mariadb",
@@ -22,7 +23,7 @@ func MariaDB(extra ...string) Spec {
 				return err
 			}
 			return i.Exec(ctx, install, "--no-defaults", "--datadir="+i.Dir, "--auth-root-authentication-method=normal",
-				"--skip-test-db", "--skip-name-resolve", "--innodb-log-file-size=8M")
+				"--skip-test-db", "--skip-name-resolve", "--innodb-log-file-size=8M", "--tmpdir="+i.Dir)
 		},
 		Command: func(i Instance) ([]string, error) {
 			daemon, err := Debian("mariadb-server", "mariadbd")
@@ -32,7 +33,7 @@ func MariaDB(extra ...string) Spec {
 			args := []string{
 				daemon, "--no-defaults", "--datadir=" + i.Dir, "--bind-address=127.0.0.1",
 				"--port=" + strconv.Itoa(i.Ports[0]), "--socket=" + i.Dir + "/s", "--pid-file=" + i.Dir + "/pid",
-				"--skip-name-resolve", "--innodb-log-file-size=8M", "--innodb-buffer-pool-size=16M",
+				"--skip-name-resolve", "--innodb-log-file-size=8M", "--innodb-buffer-pool-size=16M", "--tmpdir=" + i.Dir,
 			}
 			return append(args, extra...), nil
 		},
