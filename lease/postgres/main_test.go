@@ -23,7 +23,8 @@ import (
 // off that a lease rests on.
 var server *servers.Server
 
-// Most tests wait for leases to run out and for servers, so many wait at once; -parallel on the command line counts more.
+// Most tests wait for leases to run out and for servers, so many wait at once; -parallel on the command line counts
+// more.
 func TestMain(m *testing.M) {
 	_ = flag.Set("test.parallel", "16")
 	goleak.VerifyTestMain(withServer{m})

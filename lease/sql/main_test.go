@@ -27,7 +27,8 @@ import (
 // childEnv makes a copy of the test binary a child: its value says what to do.
 const childEnv = "TENURE_SQL_TEST_CHILD"
 
-// Most tests wait for leases to run out and for servers, so many wait at once; -parallel on the command line counts more.
+// Most tests wait for leases to run out and for servers, so many wait at once; -parallel on the command line counts
+// more.
 func TestMain(m *testing.M) {
 	_ = flag.Set("test.parallel", "16")
 	if what := os.Getenv(childEnv); what != "" {
