@@ -93,9 +93,7 @@ func (x *examination) finding(what string, ok bool, instead any) {
 
 // answers asks once, and not for long: whoever named the wrong host need not wait until all that follows would be over.
 func (x *examination) answers(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	_, err := x.m.Read(ctx, doctorKey)
+	_, err := ask(ctx, x.m, doctorKey, answerWithin)
 	return must(err)
 }
 

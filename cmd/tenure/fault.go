@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
+	"github.com/go-tenure/tenure/cmd/tenure/internal/store"
 	"github.com/go-tenure/tenure/lease"
 )
 
@@ -36,6 +39,20 @@ func usage(format string, args ...any) (int, error) { return statusUsage, fmt.Er
 
 // unusable returns the exit code and the error of a store that cannot be used.
 func unusable(err error) (int, error) { return statusUnavailable, err }
+
+// answerWithin is how long a store may take to answer a question, unless --timeout says otherwise.
+const answerWithin = 5 * time.Second
+
+// ask reads who leads, and waits for no longer than d. The errors of clients do not always say what ended the wait.
+func ask(ctx context.Context, m store.Manager, key string, d time.Duration) (lease.Record, error) {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	r, err := m.Read(ctx, key)
+	if err != nil && ctx.Err() == context.DeadlineExceeded {
+		err = fmt.Errorf("no answer within %v: %w", d, err)
+	}
+	return r, err
+}
 
 // oneLine puts all lines of an error on one, and leaves out which package says it.
 func oneLine(err error) string {

@@ -111,6 +111,30 @@ func TestEventsAreWrittenAsOneObjectPerTransition(t *testing.T) {
 	}
 }
 
+// The doctor would go on for two minutes, and whoever asks the leader to resign gives it half of one.
+func TestNobodyWaitsLongForAStoreThatDoesNotAnswer(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = silent.Close() }()
+	address := "redis://" + silent.Addr().String()
+	asked := map[string]*proc{
+		"status": start(t, "status", "--timeout", "1s", "--store", address, "k"),
+		"watch":  start(t, "watch", "--store", address, "k"),
+		"resign": start(t, "resign", "--store", address, "k"),
+		"doctor": start(t, "doctor", address),
+	}
+	for name, p := range asked {
+		if status := p.status(t, 20*time.Second); status != 69 {
+			t.Errorf("%s: exit code is %d, want 69", name, status)
+		}
+		if errs := p.err.String(); !strings.Contains(errs, "no answer within ") || strings.Count(errs, "\n") != 1 {
+			t.Errorf("%s: it says %q", name, errs)
+		}
+	}
+}
+
 func TestAReaderOfEventsMayLeave(t *testing.T) {
 	dir, address := newStore(t)
 	r, w, err := os.Pipe()

@@ -51,15 +51,13 @@ func keyCommand(f *flags, args []string) (m *store.Store, key string, status int
 func status(c *command, args []string, out io.Writer) (int, error) {
 	f := newFlags(c)
 	asJSON := f.Bool("json", false, "")
-	timeout := f.Duration("timeout", 5*time.Second, "")
+	timeout := f.Duration("timeout", answerWithin, "")
 	m, key, code, err := keyCommand(f, args)
 	if err != nil {
 		return code, err
 	}
 	defer m.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), *timeout)
-	defer cancel()
-	r, err := m.Read(ctx, key)
+	r, err := ask(context.Background(), m, key, *timeout)
 	if err != nil {
 		return unusable(fmt.Errorf("store %s: %w", store.Redact(*f.store), err))
 	}
@@ -137,7 +135,7 @@ func resign(c *command, args []string, out io.Writer) (int, error) {
 	defer m.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), *timeout)
 	defer cancel()
-	r, err := m.Read(ctx, key)
+	r, err := ask(ctx, m, key, min(*timeout, answerWithin))
 	if err != nil {
 		return unusable(fmt.Errorf("store %s: %w", store.Redact(*f.store), err))
 	}

@@ -73,9 +73,7 @@ func (w *watching) run(ctx context.Context) error {
 	look := time.NewTicker(w.every)
 	defer look.Stop()
 	for {
-		reading, cancel := context.WithTimeout(ctx, 5*time.Second)
-		r, err := w.store.Read(reading, w.key)
-		cancel()
+		r, err := ask(ctx, w.store, w.key, answerWithin)
 		switch {
 		case ctx.Err() != nil:
 			return nil
