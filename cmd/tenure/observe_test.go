@@ -42,6 +42,9 @@ func TestWatchPrintsEachChangeOnce(t *testing.T) {
 	dir, address := newStore(t)
 	w := start(t, "watch", "--store", address, "--every", "20ms", "--json", "k")
 	text := start(t, "watch", "--store", address, "--every", "20ms", "k")
+	eventually(t, "both have looked", 10*time.Second, func() bool {
+		return w.out.String() != "" && text.out.String() != ""
+	})
 	p := start(t, "run", "--store", address, "--name", "node-a", "--ttl", "1s", "k", "--", "sh", "-c",
 		"echo up > "+dir+"/up; exec sleep 100")
 	awaitLine(t, dir+"/up", "up", 5*time.Second)
