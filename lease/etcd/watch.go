@@ -247,7 +247,7 @@ func (w *watch) tell(l *loop) {
 	var calls []call
 	w.mu.Lock()
 	for _, t := range w.topics {
-		if w.loop != l || t.revision == 0 {
+		if w.loop != l || t.record.Key == "" { // nothing is known of it
 			continue
 		}
 		for _, one := range t.listeners {

@@ -166,3 +166,22 @@ func TestAWatchTellsThatNobodyIsThere(t *testing.T) {
 	}
 	tells(t, newest(t, m, l.Key), lease.Lease{Key: l.Key})
 }
+
+// That something is there which cannot be read does not mean that nobody is there.
+func TestAWatchPassesOverWhatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	m, key, other := open(t, shared.Addr()), fresh("damaged"), fresh("not damaged")
+	if _, err := m.client.Put(t.Context(), m.dir(key)+"x", "{"); err != nil {
+		t.Fatal(err)
+	}
+	watcher := open(t, shared.Addr())
+	last := newest(t, watcher, key)
+	tells(t, newest(t, watcher, other), lease.Lease{Key: other}) // by then the damaged one has been looked at
+	if r := last.Load(); r != nil {
+		t.Errorf("the watch tells of %+v, which nobody wrote", *r)
+	}
+	if err := deleteDir(t.Context(), m, key); err != nil {
+		t.Fatal(err)
+	}
+	tells(t, last, grant(t, m, key, holder("a"), time.Minute))
+}

@@ -2,6 +2,7 @@ package nats
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"sync"
@@ -162,7 +163,7 @@ func (w *watch) follow(ctx context.Context, l *loop) bool {
 		case <-ctx.Done():
 			return true
 		case <-l.wake:
-			fresh = slices.DeleteFunc(w.all(l), func(t *topic) bool { return t.read })
+			fresh = w.unread(l)
 		case e, ok := <-changes.Updates():
 			if !ok {
 				return true
@@ -170,10 +171,10 @@ func (w *watch) follow(ctx context.Context, l *loop) bool {
 			fresh = nil
 			w.apply(l, e)
 		case <-check.C:
-			fresh = nil
 			if w.remade(ctx, was) {
 				return true
 			}
+			fresh = w.unread(l) // there was no answer
 		}
 	}
 }
@@ -206,8 +207,11 @@ func (w *watch) remade(ctx context.Context, was state) bool {
 func (w *watch) read(ctx context.Context, t *topic) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	if s, err := w.m.look(ctx, t.key); err == nil {
+	s, err := w.m.look(ctx, t.key)
+	if err == nil {
 		t.see(s)
+	}
+	if err == nil || s.seq > 0 && errors.Is(err, lease.ErrPermanent) { // or it is there and cannot be read
 		t.read, t.seq = true, s.seq
 	}
 }
@@ -220,6 +224,11 @@ func (w *watch) all(l *loop) []*topic {
 		return nil
 	}
 	return slices.Collect(maps.Values(w.topics))
+}
+
+// unread is those of all that nothing is known of yet.
+func (w *watch) unread(l *loop) []*topic {
+	return slices.DeleteFunc(w.all(l), func(t *topic) bool { return t.read })
 }
 
 // apply takes note of a change; nil means that the watch has told all that there was.
@@ -264,7 +273,7 @@ func (w *watch) tell(l *loop) {
 	var calls []call
 	w.mu.Lock()
 	for _, t := range w.topics {
-		if w.loop != l || !t.read {
+		if w.loop != l || t.record.Key == "" { // nothing is known of it
 			continue
 		}
 		for _, one := range t.listeners {

@@ -152,3 +152,28 @@ func TestAWatchEndsThoughTheServerHangs(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// Whoever damaged it may mend it, and then there is something to tell.
+func TestAWatchGoesOnAfterARecordThatCouldNotBeRead(t *testing.T) {
+	t.Parallel()
+	m := open(t, shared.Addr())
+	b, err := m.js.KeyValue(t.Context(), bucket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := fresh("damaged")
+	if _, err := b.PutString(t.Context(), escape(key), "{"); err != nil {
+		t.Fatal(err)
+	}
+	watcher := open(t, shared.Addr())
+	last := newest(t, watcher, key)
+	other := fresh("not damaged") // once this is told, the damaged one has been looked at
+	tells(t, newest(t, watcher, other), lease.Lease{Key: other})
+	if r := last.Load(); r != nil {
+		t.Errorf("the watch tells of %+v, which nobody wrote", *r)
+	}
+	if err := b.Purge(t.Context(), escape(key)); err != nil {
+		t.Fatal(err)
+	}
+	tells(t, last, grant(t, m, key, holder("a"), time.Minute))
+}
