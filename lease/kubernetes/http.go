@@ -88,13 +88,17 @@ func (h *HTTP) Watch(ctx context.Context, name string, event func([]byte)) error
 		_, err := read(resp)
 		return err
 	}
-	for dec := json.NewDecoder(resp.Body); ; {
+	limited := &io.LimitedReader{R: resp.Body, N: maxAnswer}
+	for dec := json.NewDecoder(limited); ; limited.N = maxAnswer {
 		var e struct {
 			Type   string          `json:"type"`
 			Object json.RawMessage `json:"object"`
 		}
 		if err := dec.Decode(&e); err != nil {
-			if err == io.EOF {
+			switch {
+			case limited.N <= 0:
+				return fmt.Errorf("the watch broke: an event is longer than %d bytes", maxAnswer)
+			case err == io.EOF:
 				return nil
 			}
 			return fmt.Errorf("the watch broke: %w", err)

@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"context"
 	"encoding/pem"
 	"errors"
 	"io"
@@ -171,5 +172,29 @@ func TestAKeyThatCanBeANameIsItsName(t *testing.T) {
 	}
 	if name := LeaseName("Billing EU/1"); !strings.HasPrefix(name, "billing-eu-1.tenure-") {
 		t.Errorf("it is not easy to recognise: %s", name)
+	}
+}
+
+// A server of our own would not send it, but anything may answer at an address.
+func TestAWatchDoesNotSwallowAnEventWithoutEnd(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		long := strings.Repeat("a", 1<<20)
+		for range 5 { // more than the limit together
+			_, _ = io.WriteString(w, `{"type":"BOOKMARK","object":{"a":"`+long+`"}}`)
+		}
+		_, _ = io.WriteString(w, `{"type":"ADDED","object":{"a":"`)
+		for range 100 {
+			if _, err := io.WriteString(w, long); err != nil {
+				return
+			}
+		}
+		<-r.Context().Done()
+	}))
+	defer s.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	h := &HTTP{Server: s.URL, Namespace: "default", Client: s.Client()}
+	if err := h.Watch(ctx, "k", nil); err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "longer than") {
+		t.Errorf("%v; want an error that names the limit", err)
 	}
 }
