@@ -214,3 +214,39 @@ func TestAReplicaThatTookOverKeepsTheTermsRising(t *testing.T) {
 		t.Errorf("R4: term %d after %d, which the replica has not seen", next.Term, lostGrant.Term)
 	}
 }
+
+// A slot that is given to another server is nobody's mistake.
+func TestAClusterThatMovesASlotIsFollowed(t *testing.T) {
+	t.Parallel()
+	all := cluster(t, 2)
+	c := goredis.NewClusterClient(&goredis.ClusterOptions{Addrs: []string{all[0].Addr()}, ReadTimeout: time.Second})
+	t.Cleanup(func() { _ = c.Close() })
+	m := open(t, Config{Client: c, Replicas: 1})
+	slot := do(t, all[0].Addr(), "CLUSTER", "KEYSLOT", m.Record("k")).(int64)
+	acquire := func() error {
+		_, err := m.Acquire(t.Context(), "k", alice, time.Minute)
+		return err
+	}
+	if err := acquire(); err == nil || !strings.Contains(err.Error(), "0 of 1 replicas") {
+		t.Fatal(err)
+	}
+	from, to := all[0], all[1]
+	if slot >= 8192 {
+		from, to = to, from
+	}
+	do(t, from.Addr(), "DEL", m.Record("k"))
+	id := do(t, to.Addr(), "CLUSTER", "MYID")
+	for _, s := range []*servers.Server{to, from} {
+		do(t, s.Addr(), "CLUSTER", "SETSLOT", slot, "NODE", id)
+	}
+	eventually(t, "the other server is asked", func() bool {
+		err := acquire()
+		if errors.Is(err, lease.ErrPermanent) {
+			t.Fatalf("%v; want an error that passes", err)
+		}
+		return strings.Contains(err.Error(), "0 of 1 replicas")
+	})
+	if n := do(t, to.Addr(), "EXISTS", m.Record("k")); n != int64(1) {
+		t.Errorf("the record is not there: %v", n)
+	}
+}

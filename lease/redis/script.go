@@ -108,8 +108,11 @@ func (m *Manager) askAndWait(ctx context.Context, r request) (any, error) {
 			return script.Eval(ctx, p, m.keys(r), m.args(r)...)
 		})
 	}
-	if cluster, ok := m.c.Client.(*goredis.ClusterClient); ok && goredis.HasErrorPrefix(err, "MOVED") {
+	if cluster, ok := m.c.Client.(*goredis.ClusterClient); ok && err != nil {
 		cluster.ReloadState(ctx) // the next call finds the right server
+		if goredis.HasErrorPrefix(err, "MOVED") || goredis.HasErrorPrefix(err, "ASK") {
+			return nil, fmt.Errorf("the cluster has moved the slot to another server; the next call asks it (%v)", err)
+		}
 	}
 	switch a, _ := parse(r.lease.Key, reply); {
 	case err == nil && a.status == done && replicas < int64(m.c.Replicas):
