@@ -16,7 +16,7 @@ import (
 
 // endsOf plays a fault of the work at n0, the only node, and returns when its first work was told to stop, and why, and
 // when it had returned.
-func endsOf(t *testing.T, script string) (told, returned time.Duration, why error, tr *Trace) {
+func endsOf(t *testing.T, script string) (told, returned time.Duration, tr *Trace, why error) {
 	t.Helper()
 	w := bubble(t, Cluster{Nodes: 1}, 1, func(w *World) {
 		w.Lead("billing", func(ctx context.Context, _ *actor.Tenure) error {
@@ -34,11 +34,11 @@ func endsOf(t *testing.T, script string) (told, returned time.Duration, why erro
 			returned = e.At
 		}
 	}
-	return told, returned, why, w.trace
+	return told, returned, w.trace, why
 }
 
 func TestWorkIgnoresItsContextForAsLongAsAFaultSays(t *testing.T) {
-	told, returned, why, _ := endsOf(t, "ignore n0 at 10s for 30s by 2s; resign n0 at 20s")
+	told, returned, _, why := endsOf(t, "ignore n0 at 10s for 30s by 2s; resign n0 at 20s")
 	if told != 22*time.Second || returned != told {
 		t.Errorf("told to stop at %v, returned at %v", told, returned)
 	}
@@ -51,11 +51,11 @@ func TestWorkIgnoresItsContextForAsLongAsAFaultSays(t *testing.T) {
 }
 
 func TestWorkReturnsEarlyAndFailsWhenAFaultSaysSo(t *testing.T) {
-	told, returned, why, early := endsOf(t, "return-soon n0 at 0s for 5s by 7s")
+	told, returned, early, why := endsOf(t, "return-soon n0 at 0s for 5s by 7s")
 	if told < 7*time.Second || told > 11*time.Second || returned != told || why != errSoon {
 		t.Errorf("told to stop at %v (%v), returned at %v", told, why, returned)
 	}
-	told, returned, why, failed := endsOf(t, "fails n0 at 0s for 5s by 7s")
+	told, returned, failed, why := endsOf(t, "fails n0 at 0s for 5s by 7s")
 	if told < 7*time.Second || told > 11*time.Second || returned != told || why != errFails {
 		t.Errorf("told to stop at %v (%v), returned at %v", told, why, returned)
 	}
