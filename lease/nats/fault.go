@@ -53,7 +53,7 @@ func (m *Manager) explain(ctx context.Context, err, was error) error {
 	switch api.ErrorCode {
 	case jetstream.JSErrCodeStreamNotFound:
 		return lease.Permanent(fmt.Errorf("there is no bucket %s: make it with CreateOrUpdateKeyValue and Bucket, "+
-			"as docs/stores/nats.md says: %w", m.bucket, err))
+			"or with create=3 in an address: %w", m.bucket, err))
 	case jetstream.JSErrCodeJetStreamNotEnabledForAccount, jetstream.JSErrCodeJetStreamNotEnabled:
 		return lease.Permanent(fmt.Errorf("%w; switch JetStream on for this account", err))
 	case 10047, 10077: // resources of the account or the bucket

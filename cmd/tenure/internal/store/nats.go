@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -17,13 +18,21 @@ import (
 )
 
 // natsParameters are what may stand behind the ? of an address.
-var natsParameters = []string{"ca", "cert", "key", "creds", "domain"}
+var natsParameters = []string{"ca", "cert", "key", "creds", "domain", "create"}
 
 // openNATS opens nats://USER:PASSWORD@HOST:PORT,HOST:PORT/BUCKET.
 func openNATS(address string) (Manager, func() error, error) {
-	servers, bucket, domain, o, err := natsOptions(address)
+	servers, bucket, parameters, o, err := natsOptions(address)
 	if err != nil {
 		return nil, nil, err
+	}
+	domain, replicas := parameters.Get("domain"), 0
+	switch create := parameters.Get("create"); create {
+	case "":
+	case "1", "3", "5":
+		replicas = int(create[0] - '0')
+	default:
+		return nil, nil, fault("nats: create=%.40q is no number of replicas; write 1, or 3 or 5 on a cluster", create)
 	}
 	nc, err := natsio.Connect(servers, o...)
 	if err != nil {
@@ -41,15 +50,29 @@ func openNATS(address string) (Manager, func() error, error) {
 		nc.Close()
 		return nil, nil, fault("nats: %v", err)
 	}
-	return m, func() error {
+	closer := func() error {
 		nc.Close()
 		return nil
-	}, nil
+	}
+	if replicas == 0 {
+		return m, closer, nil
+	}
+	create := func(ctx context.Context) error {
+		_, err := js.KeyValue(ctx, bucket)
+		if errors.Is(err, jetstream.ErrBucketNotFound) {
+			_, err = js.CreateKeyValue(ctx, nats.Bucket(bucket, replicas))
+		}
+		if err == nil || errors.Is(err, jetstream.ErrBucketExists) { // whether it is as it should be, Acquire says
+			return nil
+		}
+		return fmt.Errorf("nats: make the bucket %s: %w", bucket, err)
+	}
+	return &creatingNATS{m, creation{create: create}}, closer, nil
 }
 
-func natsOptions(address string) (servers, bucket, domain string, o []natsio.Option, err error) {
-	bad := func(format string, args ...any) (string, string, string, []natsio.Option, error) {
-		return "", "", "", nil, fault("nats: "+format, args...)
+func natsOptions(address string) (servers, bucket string, with url.Values, o []natsio.Option, err error) {
+	bad := func(format string, args ...any) (string, string, url.Values, []natsio.Option, error) {
+		return "", "", nil, nil, fault("nats: "+format, args...)
 	}
 	rest, ok := strings.CutPrefix(address, "nats://")
 	rest, query, _ := strings.Cut(rest, "?")
@@ -100,7 +123,7 @@ func natsOptions(address string) (servers, bucket, domain string, o []natsio.Opt
 		return bad("%v", err)
 	}
 	servers = "nats://" + strings.ReplaceAll(hosts, ",", ",nats://")
-	return servers, bucket, parameters.Get("domain"), append(o, files...), nil
+	return servers, bucket, parameters, append(o, files...), nil
 }
 
 // natsFiles reads the files that the parameters name, so that a missing one is an error now and not at some later time.

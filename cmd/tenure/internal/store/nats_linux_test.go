@@ -35,6 +35,7 @@ func TestAnAddressOfNATSThatCannotBeMeantIsRefused(t *testing.T) {
 		"nats://me:sec%ret@a:1/bucket":                      "cannot be read",
 		"nats://me:secret@a:1/bucket?time=1":                `the parameter "time" is unknown`,
 		"nats://me:secret@a:1/bucket?%zz=1":                 "what follows the ?",
+		"nats://a:1/bucket?create=2":                        "create=\"2\" is no number of replicas",
 		"nats://a:1/bucket?creds=/missing":                  "/missing",
 		"nats://a:1/bucket?cert=" + plain:                   "cert and key belong together",
 		"nats://a:1/bucket?cert=" + plain + "&key=" + plain: "cert and key:",
@@ -46,6 +47,31 @@ func TestAnAddressOfNATSThatCannotBeMeantIsRefused(t *testing.T) {
 		} else if strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: error %q gives the password away", address, err)
 		}
+	}
+}
+
+func TestABucketIsMadeIfTheAddressAsksForIt(t *testing.T) {
+	s := servers.Test(t, servers.NATS())
+	read := func(address string) error {
+		m, err := store.Open(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = m.Close() }()
+		_, err = m.Read(t.Context(), "k")
+		return errors.Join(err, m.Close())
+	}
+	at := "nats://" + s.Addr() + "/leases"
+	if err := read(at); !errors.Is(err, lease.ErrPermanent) || !strings.Contains(err.Error(), "create=3") {
+		t.Errorf("without a bucket: %v", err)
+	}
+	for _, address := range []string{at + "?create=1", at + "?create=1", at + "?create=3", at} { // the second finds it
+		if err := read(address); err != nil {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+	if err := read("nats://" + s.Addr() + "/other?create=3"); err == nil { // which takes a cluster
+		t.Error("three replicas on one server were made")
 	}
 }
 

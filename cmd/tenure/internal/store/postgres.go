@@ -3,16 +3,13 @@ package store
 import (
 	"cmp"
 	"context"
-	"database/sql"
 	"errors"
 	"net/url"
-	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 
-	"github.com/go-tenure/tenure/lease"
 	"github.com/go-tenure/tenure/lease/postgres"
 )
 
@@ -71,38 +68,8 @@ func openPostgres(address string) (Manager, func() error, error) {
 		return nil, nil, fault("%v", err)
 	}
 	if create {
-		return &creating{Manager: m, db: db, table: table}, db.Close, nil
+		create := func(ctx context.Context) error { return postgres.Migrate(ctx, db, table) }
+		return &creatingPostgres{m, creation{create: create}}, db.Close, nil
 	}
 	return m, db.Close, nil
-}
-
-// creating makes the table before the first call, as soon as the server can be reached.
-type creating struct {
-	*postgres.Manager
-	db    *sql.DB
-	table string
-	made  atomic.Bool
-}
-
-func (m *creating) Acquire(ctx context.Context, key string, h lease.Holder, ttl time.Duration) (lease.Lease, error) {
-	if err := m.create(ctx); err != nil {
-		return lease.Lease{}, err
-	}
-	return m.Manager.Acquire(ctx, key, h, ttl)
-}
-
-func (m *creating) Read(ctx context.Context, key string) (lease.Record, error) {
-	if err := m.create(ctx); err != nil {
-		return lease.Record{}, err
-	}
-	return m.Manager.Read(ctx, key)
-}
-
-func (m *creating) create(ctx context.Context) error {
-	if m.made.Load() {
-		return nil
-	}
-	err := postgres.Migrate(ctx, m.db, m.table)
-	m.made.Store(err == nil)
-	return err
 }

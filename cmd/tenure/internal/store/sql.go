@@ -45,16 +45,23 @@ func openMySQL(address string) (Manager, func() error, error) {
 	c.InterpolateParams = true // one round trip for each statement
 	c.Timeout = 10 * time.Second
 	c.Logger = log.New(io.Discard, "", 0) // what it says comes back as an error, too
+	create := false
 	config, err := sqlConfig(u.RawQuery, leasesql.MySQL, func(name, value string) error {
-		if name != "tls" {
-			return errors.New("is unknown; known: table, poll, relaxed, tls")
-		}
-		switch value {
-		case "true", "false", "preferred", "skip-verify":
+		switch name + "=" + value {
+		case "tls=true", "tls=false", "tls=preferred", "tls=skip-verify":
 			c.TLSConfig = value
 			return nil
+		case "create=on", "create=off":
+			create = value == "on"
+			return nil
 		}
-		return errors.New("is none of true, false, preferred and skip-verify")
+		switch name {
+		case "tls":
+			return errors.New("is none of true, false, preferred and skip-verify")
+		case "create":
+			return errors.New("is neither on nor off")
+		}
+		return errors.New("is unknown; known: table, poll, relaxed, tls, create")
 	})
 	if err != nil {
 		return nil, nil, err
@@ -64,7 +71,12 @@ func openMySQL(address string) (Manager, func() error, error) {
 		return nil, nil, fault("%s: %v", Redact(address), err)
 	}
 	config.DB = sql.OpenDB(connector)
-	return openSQL(config)
+	m, closer, err := openSQL(config)
+	if err != nil || !create {
+		return m, closer, err
+	}
+	made := m.(*leasesql.Manager)
+	return &creatingSQL{made, creation{create: made.Migrate}}, closer, nil
 }
 
 // openSQLite opens a database file, and makes it, private to the user, and its tables if they are missing.

@@ -29,6 +29,8 @@ func TestAnAddressOfADatabaseThatCannotBeMeantIsRefused(t *testing.T) {
 		"sqlite:":                                 "names no file",
 		"sqlite://relative":                       "names no file",
 		"sqlite:" + file + "?tls=true":            "is unknown",
+		"sqlite:" + file + "?create=on":           "is unknown",
+		"mysql://me:secret@host/db?create=yes":    "is neither on nor off",
 	} {
 		s, err := store.Open(address)
 		if s != nil || !errors.Is(err, store.ErrURL) || !strings.Contains(err.Error(), says) {
