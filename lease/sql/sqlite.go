@@ -140,14 +140,17 @@ func (r *rows) Store(ctx context.Context, key string, value []byte, version stri
 		return "", err
 	}
 	record := string(value)
-	statement := "UPDATE " + r.table + " SET term = ?, record = ? WHERE lease_key = ? AND record = ?"
+	// Load looks at this, too, and says what is wrong; but that may be another connection.
+	const durable = " AND (? OR (SELECT synchronous FROM pragma_synchronous) >= 2)"
+	statement := "UPDATE " + r.table + " SET term = ?, record = ? WHERE lease_key = ? AND record = ?" + durable
 	args := []any{int64(b.Term), record, key, version}
 	if version == "" || strings.HasPrefix(version, deletedVersion(0)[:8]) { // a record begins with {
 		statement = "INSERT INTO " + r.table + " (term, record, lease_key) SELECT ?, ?, ? WHERE ? = " +
-			"COALESCE((SELECT 'deleted under term ' || term FROM " + r.table + "_term WHERE lease_key = ?), '') " +
-			"ON CONFLICT (lease_key) DO NOTHING"
+			"COALESCE((SELECT 'deleted under term ' || term FROM " + r.table + "_term WHERE lease_key = ?), '')" + durable +
+			" ON CONFLICT (lease_key) DO NOTHING"
 		args = append(args, key)
 	}
+	args = append(args, r.relaxed)
 	n := int64(0)
 	err = r.patiently(ctx, func() error {
 		result, err := r.db.ExecContext(ctx, statement, args...)

@@ -74,6 +74,22 @@ func TestADatabaseFileThatCannotBeUsedIsSaidSo(t *testing.T) {
 		alice, ttl)
 }
 
+// A setting is that of a connection, and a pool has several; a renewal only writes.
+func TestAConnectionThatDoesNotWaitForTheDiskWritesNothing(t *testing.T) {
+	t.Parallel()
+	db := lite(t, liteFile(t), wal)
+	db.SetMaxOpenConns(1)
+	m := open(t, Config{DB: db, Dialect: SQLite})
+	l := acquire(t, m, alice, ttl)
+	execute(t, db, "PRAGMA synchronous = OFF")
+	permanent(t, m.Renew(t.Context(), l, ttl), "synchronous is 0")
+	permanent(t, m.Release(t.Context(), l), "synchronous is 0")
+	execute(t, db, "PRAGMA synchronous = FULL")
+	if err := m.Renew(t.Context(), l, ttl); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestTermsRiseThoughRowsAreDeletedAndPutBack(t *testing.T) {
 	t.Parallel()
 	path := liteFile(t)
