@@ -22,18 +22,13 @@ type native struct {
 	*blobs
 
 	mu sync.Mutex
-	// What this process knows of its own leases, by key: under which id, and for how long the service leases.
-	tried map[string]term // second steps whose third is not known to have been made or refused
-	held  map[string]term // leases that were granted
-}
-
-type term struct {
-	id  string
-	ttl time.Duration
+	// What this process knows of its own leases.
+	tried map[claim]attempt // second steps whose third is not known to have been made or refused
+	held  map[string]term   // leases that were granted, by key
 }
 
 func newNative(b *blobs) *native {
-	return &native{blobs: b, tried: map[string]term{}, held: map[string]term{}}
+	return &native{blobs: b, tried: map[claim]attempt{}, held: map[string]term{}}
 }
 
 // sight is what a look at a blob shows.
@@ -75,7 +70,11 @@ func (n *native) Acquire(ctx context.Context, key string, h lease.Holder, ttl ti
 			return lease.Lease{}, n.fail("acquire", key, err)
 		}
 		if s.body.Nonce == nonce { // our own third step, whose answer was lost
-			n.granted(key, term{id(key, h, s.body.Term), ttl})
+			mine := term{id(key, h, s.body.Term), ttl}
+			if err := n.even(ctx, claimOf(key, h), mine, s.etag); err != nil {
+				return lease.Lease{}, n.fail("acquire", key, err)
+			}
+			n.granted(claimOf(key, h), mine)
 			return lease.Lease{Key: key, Holder: h, Term: s.body.Term}, nil
 		}
 		if s.body.Term >= register.MaxTerm {
@@ -98,12 +97,12 @@ func (n *native) Acquire(ctx context.Context, key string, h lease.Holder, ttl ti
 
 // take makes the second and the third step. It reports false if the blob is no longer as it was seen.
 func (n *native) take(ctx context.Context, key string, s sight, next register.Body) (bool, error) {
-	mine := term{id(key, next.Holder, next.Term), next.TTL}
-	before := n.try(key, mine)
+	me, mine := claimOf(key, next.Holder), term{id(key, next.Holder, next.Term), next.TTL}
+	again := n.try(me, mine)
 	// If the metadata name nobody, it may still be our own lease: one whose release was not completed.
 	own := s.body.Holder.Is(next.Holder) || s.body.Holder.IsZero()
-	if s.leased && !own && before.id != mine.id { // spares a request that would be refused
-		n.settled(key)
+	if s.leased && !own && !again { // spares a request that would be refused
+		n.settled(me)
 		return false, refusal(key, s)
 	}
 	l, err := azlease.NewBlobClient(n.blob(key), &azlease.BlobClientOptions{LeaseID: &mine.id})
@@ -119,10 +118,10 @@ func (n *native) take(ctx context.Context, key string, s sight, next register.Bo
 	_, err = l.AcquireLease(ctx, seconds(next.TTL), &azlease.BlobAcquireOptions{ModifiedAccessConditions: match(s.etag)})
 	switch {
 	case refused(err) && own: // another has it and has not yet said so
-		n.settled(key)
+		n.settled(me)
 		return false, refusal(key, sight{})
 	case refused(err):
-		n.settled(key)
+		n.settled(me)
 		return false, nil // looks again: who has it may stand in the metadata by now
 	case changed(err) || absent(err):
 		return false, nil
@@ -130,9 +129,8 @@ func (n *native) take(ctx context.Context, key string, s sight, next register.Bo
 		return false, err
 	}
 	etag, err := n.write(ctx, key, mine.id, s.etag, next)
-	if err == nil && before.id == mine.id && before.ttl != mine.ttl {
-		// An earlier call asked for another length, and its request may have come after ours, but none can come now.
-		_, err = l.AcquireLease(ctx, seconds(next.TTL), &azlease.BlobAcquireOptions{ModifiedAccessConditions: match(etag)})
+	if err == nil {
+		err = n.even(ctx, me, mine, etag)
 	}
 	switch {
 	case changed(err) || refused(err) || absent(err):
@@ -140,8 +138,21 @@ func (n *native) take(ctx context.Context, key string, s sight, next register.Bo
 	case err != nil:
 		return false, err
 	}
-	n.granted(key, mine)
+	n.granted(me, mine)
 	return true, nil
+}
+
+// even makes the service lease for the length of t, if another call asked for another length: its request may have come
+// after ours. None can come any more after the metadata, whose ETag is etag.
+func (n *native) even(ctx context.Context, c claim, t term, etag string) error {
+	if !n.mixed(c, t) {
+		return nil
+	}
+	l, err := azlease.NewBlobClient(n.blob(c.key), &azlease.BlobClientOptions{LeaseID: &t.id})
+	if err == nil {
+		_, err = l.AcquireLease(ctx, seconds(t.ttl), &azlease.BlobAcquireOptions{ModifiedAccessConditions: match(etag)})
+	}
+	return err
 }
 
 // change gives the lease that h has under the term of s another id. If the answer to an earlier change was lost, it is
@@ -198,7 +209,7 @@ func (n *native) prolong(ctx context.Context, l lease.Lease, c *azlease.BlobClie
 		_, err = c.AcquireLease(ctx, seconds(mine.ttl), &azlease.BlobAcquireOptions{ModifiedAccessConditions: match(etag)})
 	}
 	if err == nil {
-		n.granted(l.Key, mine)
+		n.granted(claimOf(l.Key, l.Holder), mine)
 	}
 	return err
 }
