@@ -22,7 +22,7 @@ func openKubernetes(address string) (Manager, func() error, error) {
 	c.Client = client
 	m, err := kubernetes.New(c)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, fault("%s", strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	return m, func() error { client.Client.CloseIdleConnections(); return nil }, nil
 }

@@ -25,6 +25,7 @@ func TestAnAddressOfKubernetesThatCannotBeMeantIsRefused(t *testing.T) {
 		"kubernetes:default?ca-file=x":          `"ca-file" is unknown`,
 		"kubernetes://host/a?ca-file=x&ca-file": "2 times",
 		"kubernetes:?guard=long":                "guard=long is not a positive duration",
+		"kubernetes://host/a?guard=2h":          "Guard <= 1h",
 	} {
 		_, err := store.Open(address)
 		if !errors.Is(err, store.ErrURL) || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "secret") {

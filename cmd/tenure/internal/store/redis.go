@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/logging"
@@ -35,9 +36,9 @@ func openRedis(address string) (Manager, func() error, error) {
 	m, err := redis.New(c)
 	if err != nil {
 		_ = client.Close()
-		return nil, nil, err
+		return nil, nil, fault("%s", strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
-	return m, client.Close, nil
+	return m, sync.OnceValue(client.Close), nil
 }
 
 // redisOptions reads an address. It may hold a password, so that no error quotes it.
@@ -62,7 +63,7 @@ func redisOptions(address string) (*goredis.UniversalOptions, redis.Config, erro
 	}
 	o.Password, _ = u.User.Password()
 	if u.Scheme == "rediss" {
-		o.TLSConfig = &tls.Config{ServerName: u.Hostname(), MinVersion: tls.VersionTLS12}
+		o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12} // each server by its own name, also those found later
 	}
 	if db := strings.Trim(u.Path, "/"); db != "" {
 		if o.DB, err = strconv.Atoi(db); err != nil || o.DB < 0 {
@@ -83,9 +84,6 @@ func redisOptions(address string) (*goredis.UniversalOptions, redis.Config, erro
 		return nil, c, fault("%s: a cluster has no Sentinels and no databases", u.Scheme)
 	case len(o.Addrs) > 1 && !o.IsClusterMode && o.MasterName == "":
 		return nil, c, fault("%s: several servers are a cluster (cluster=true) or Sentinels (sentinel=NAME)", u.Scheme)
-	}
-	if len(o.Addrs) > 1 && o.TLSConfig != nil {
-		o.TLSConfig.ServerName = "" // each by its own name
 	}
 	return o, c, nil
 }
