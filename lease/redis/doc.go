@@ -11,8 +11,9 @@
 //
 // A term is the greater of the last one plus one and the server's clock in microseconds. It goes on rising when the
 // record is deleted by hand, or the server comes back without its data: it could go back only if the record was lost
-// and the clock was set back, too, behind the last acquisition. Numbers of the script are doubles, exact up to
-// 2^53 - 1 microseconds: until the year 2255.
+// and the clock was set back, too, behind the last acquisition. The clock of a replica that takes over without the last
+// grant counts as set back if it is behind. Numbers of the script are doubles, exact up to 2^53 - 1 microseconds: until
+// the year 2255.
 //
 // # What a failover can do
 //
@@ -20,8 +21,8 @@
 // replaced by a replica, or comes back from an older copy, may have forgotten a grant or a renewal that it had
 // confirmed, and may grant the lease to another while its holder goes on: until the holder's next renewal, which is
 // refused, or the end of its lease, whichever comes first. No client can prevent that. What helps: [Config.Replicas],
-// min-replicas-to-write and appendfsync always at the server make it rare; and the term is right even so, so that
-// a resource that refuses smaller terms is not harmed. If two leaders for the length of one lease would be more than a
+// min-replicas-to-write and appendfsync always at the server make it rare; and the term rises even so, as long as the
+// servers' clocks agree better than a failover takes, so that a resource that refuses smaller terms is not harmed. If two leaders for the length of one lease would be more than a
 // nuisance, and nothing checks terms, use a store that does not confirm what it may forget.
 //
 // # Requests that are repeated
