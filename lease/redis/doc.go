@@ -22,8 +22,9 @@
 // confirmed, and may grant the lease to another while its holder goes on: until the holder's next renewal, which is
 // refused, or the end of its lease, whichever comes first. No client can prevent that. What helps: [Config.Replicas],
 // min-replicas-to-write and appendfsync always at the server make it rare; and the term rises even so, as long as the
-// servers' clocks agree better than a failover takes, so that a resource that refuses smaller terms is not harmed. If two leaders for the length of one lease would be more than a
-// nuisance, and nothing checks terms, use a store that does not confirm what it may forget.
+// servers' clocks agree better than a failover takes, so that a resource that refuses smaller terms is not harmed. If
+// two leaders for the length of one lease would be more than a nuisance, and nothing checks terms, use a store that
+// does not confirm what it may forget.
 //
 // # Requests that are repeated
 //
