@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -22,6 +23,7 @@ type process struct {
 	name   string
 	proxy  *servers.Proxy // nil if the store has no server
 	cmd    *exec.Cmd
+	began  time.Time
 	exited chan error
 	paused []span // while SIGSTOP held it; the last one may be open
 	fault  error  // it ended though nobody asked it to
@@ -51,7 +53,7 @@ func (p *process) start(e *election) error {
 	}
 	exited := make(chan error, 1)
 	go func() { exited <- cmd.Wait() }()
-	p.cmd, p.exited = cmd, exited
+	p.cmd, p.exited, p.began = cmd, exited, time.Now()
 	return nil
 }
 
@@ -82,11 +84,18 @@ func (p *process) resumed() {
 	}
 }
 
-// stop asks it to end and waits.
+// stop asks it to end and waits. One that has only just been started may not listen yet, and dies of it.
 func (p *process) stop(patience time.Duration) error {
 	p.look()
 	p.signal(syscall.SIGTERM)
-	return p.await(patience)
+	err := p.await(patience)
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && time.Since(p.began) < 10*time.Second {
+		if s, ok := exit.Sys().(syscall.WaitStatus); ok && s.Signaled() && s.Signal() == syscall.SIGTERM {
+			return nil
+		}
+	}
+	return err
 }
 
 // look notes if it has ended by itself.
