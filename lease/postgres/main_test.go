@@ -26,7 +26,7 @@ var server *servers.Server
 // Most tests wait for leases to run out and for servers, so many wait at once; -parallel on the command line counts
 // more.
 func TestMain(m *testing.M) {
-	_ = flag.Set("test.parallel", "16")
+	_ = flag.Set("test.parallel", "8")
 	goleak.VerifyTestMain(withServer{m})
 }
 

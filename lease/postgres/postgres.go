@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/go-tenure/tenure/lease"
@@ -40,7 +41,7 @@ const (
 )
 
 // races is how often a call asks again when others came between what it saw and what it did.
-const races = 8
+const races = 32
 
 // answer is what a statement returns: the term if it was carried out, or else the row that was in its way.
 type answer struct {
@@ -71,12 +72,18 @@ func (m *Manager) Acquire(ctx context.Context, key string, h lease.Holder, ttl t
 			}
 		}
 		switch {
-		case err != nil && !(raced(err) && try < races):
+		case err != nil && !(raced(err) && try < races && yield(ctx, try)):
 			return lease.Lease{}, m.fail(ctx, "acquire", key, err)
 		case try == races:
 			return lease.Lease{}, m.fail(ctx, "acquire", key, errRaced)
 		}
 	}
+}
+
+// yield lets others be first, a little longer each time, and reports false if the context ends. At SERIALIZABLE even
+// statements about different keys undo each other, over and over if all come again at once.
+func yield(ctx context.Context, try int) bool {
+	return sleep(ctx, rand.N(min(time.Millisecond<<try, 32*time.Millisecond)), nil)
 }
 
 // errRaced is passing: under such contention somebody else has the lease.
@@ -116,7 +123,7 @@ func (m *Manager) change(ctx context.Context, op string, l lease.Lease, statemen
 			r, err = a.row.record(l.Key)
 		}
 		switch ours := r.Holder.Is(l.Holder) && r.Term == l.Term && !r.Holder.IsZero(); {
-		case err != nil && !(raced(err) && try < races):
+		case err != nil && !(raced(err) && try < races && yield(ctx, try)):
 			return m.fail(ctx, op, l.Key, err)
 		case err != nil || ours && try < races: // it was granted between what the statement saw and what it did
 			continue
