@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"database/sql"
-	"flag"
 	"fmt"
 	"os"
 	"strings"
@@ -23,12 +22,7 @@ import (
 // off that a lease rests on.
 var server *servers.Server
 
-// Most tests wait for leases to run out and for servers, so many wait at once; -parallel on the command line counts
-// more.
-func TestMain(m *testing.M) {
-	_ = flag.Set("test.parallel", "8")
-	goleak.VerifyTestMain(withServer{m})
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(withServer{m}) }
 
 type withServer struct{ m *testing.M }
 

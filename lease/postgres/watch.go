@@ -185,7 +185,9 @@ func (h *hub) run(ctx context.Context, l *loop) {
 		switch {
 		case err != nil: // what was due still is
 			l.nudge()
-			calm = h.poll
+			if calm = h.poll; raced(err) {
+				calm = min(rand.N(20*time.Millisecond), h.poll)
+			}
 		case told:
 			calm = 0
 		case !polls:
