@@ -42,11 +42,11 @@ TENURE_SOCK.
 CMD is asked to end (SIGTERM) when the lease can no longer be renewed and killed (SIGKILL) before
 the lease ends, with everything it started; also when tenure is killed, stopped or hung. The lease
 is released after the last of its processes is gone. The first SIGINT or SIGTERM stops tenure
-gracefully, the second kills CMD. Without CMD, tenure waits no longer than a second for a store that
-does not answer. SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH and SIGCONT
-are passed on to CMD; a CMD that dies of SIGHUP or SIGQUIT takes tenure along. A host that was
-suspended may run CMD for a moment after it wakes; so may one whose tenure and guardian were stopped
-together. Only the term protects from that.
+gracefully, the second kills CMD. A tenure that does not lead waits no longer than a second for a
+store that does not answer. SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH and SIGCONT are
+passed on to CMD; a CMD that dies of SIGHUP or SIGQUIT takes tenure along. A host that was suspended
+may run CMD for a moment after it wakes; so may one whose tenure and guardian were stopped together.
+Only the term protects from that.
 
 `
 
