@@ -15,6 +15,9 @@ import (
 	"github.com/go-tenure/tenure/lease"
 )
 
+// leaseAction is the header as the client sets it, which is not its canonical form.
+var leaseAction = "x-ms-lease-action"
+
 // detour is a way to the service on which requests for a lease can be held up. It is used by one call at a time.
 type detour struct {
 	http.Transport
@@ -25,7 +28,7 @@ type detour struct {
 
 func (d *detour) Do(r *http.Request) (*http.Response, error) {
 	switch {
-	case d.holds && slices.Equal(r.Header["x-ms-lease-action"], []string{"acquire"}): // not in canonical form
+	case d.holds && slices.Equal(r.Header[leaseAction], []string{"acquire"}):
 		d.held = r.Clone(r.Context())
 		return nil, errors.New("the connection is broken")
 	case r.URL.Query().Get("comp") == "metadata" && d.late:
