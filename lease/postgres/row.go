@@ -37,7 +37,7 @@ func (w *row) record(key string) (lease.Record, error) {
 	switch {
 	case w.key.String != key:
 		fault = fmt.Errorf("it is of the key %.300q", w.key.String)
-	case !w.holder.Valid || !w.incarn.Valid || !w.meta.Valid || !w.term.Valid:
+	case !w.key.Valid || !w.holder.Valid || !w.incarn.Valid || !w.meta.Valid || !w.term.Valid:
 		fault = errors.New("a column is NULL")
 	case w.term.Int64 <= 0:
 		fault = fmt.Errorf("the term %d is not positive", w.term.Int64)
