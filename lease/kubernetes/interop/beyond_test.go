@@ -3,7 +3,6 @@ package interop_test
 import (
 	"context"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/go-tenure/tenure/lease/kubernetes"
@@ -57,7 +56,7 @@ func hang(ctx context.Context) ([]byte, error) {
 // This is what the guard is for, and why the timeout of one request is not enough: the second update writes what stands
 // there already, so that nobody can see it, and client-go counts from its answer.
 func TestAnElectorOfClientGoActsBeyondItsLeaseByNearlyTheGuard(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		u := &unlucky{Server: &model.Server{}}
 		ctx, cancel := context.WithCancel(t.Context())
 		var acted time.Duration
