@@ -30,12 +30,13 @@ const durable = `(SELECT level FROM pinned) IN ('on', 'remote_apply')`
 // acquireText takes the lease if it is free. A row that is not free is neither locked nor written, so followers cost
 // a read. One that is free is locked FOR UPDATE, which waits for open transactions that are fenced by it; no longer
 // than $7, because a transaction that was forgotten must be reported and not waited for. The conditions are evaluated
-// again when the lock is there, and the clock is read again.
+// again when the lock is there, and the clock is read again. What has been granted then waits for its turn to commit,
+// behind all others that notify, as long as the session would.
 //
 // The holder's own lease does not end earlier for being taken again: the statement may be one that was given up and
 // comes after the one that was sent in its place, for which the holder counts until it hears that the term is another.
 const acquireText = `WITH ` + pinned + `,
-           set_config('lock_timeout', $7::text, true) AS patience
+           current_setting('lock_timeout') AS before, set_config('lock_timeout', $7::text, true) AS patience
 ), seen AS (
     SELECT ` + columns + ` FROM {table} WHERE key = $1::text
 ), free AS (
@@ -58,7 +59,7 @@ const acquireText = `WITH ` + pinned + `,
 ), granted AS (
     SELECT term FROM taken UNION ALL SELECT term FROM fresh
 ), told AS (
-    SELECT pg_notify($6::text, $1::text) FROM granted
+    SELECT pg_notify($6::text, $1::text), set_config('lock_timeout', (SELECT before FROM pinned), true) FROM granted
 )
 SELECT coalesce((SELECT term FROM granted), 0), (SELECT count(*) FROM told), seen.*
   FROM (SELECT 1) AS one LEFT JOIN seen ON true`
