@@ -53,6 +53,8 @@ func remedy(code, table string) (text string, permanent bool) {
 			"target_session_attrs=read-write", false
 	case "55P03":
 		return "an open transaction keeps the row locked, or the server is overloaded; look in pg_stat_activity", false
+	case "40001", "40P01":
+		return "statements of others undo it; give the role default_transaction_isolation = 'read committed'", false
 	case "0A000": // a cached plan whose table has changed; the driver plans again
 		return "", false
 	}

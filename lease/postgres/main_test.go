@@ -41,7 +41,9 @@ func (w withServer) Run() int {
 	return code
 }
 
-var settings = []string{"fsync = on", "max_connections = 300", "deadlock_timeout = 10s"}
+var settings = []string{
+	"fsync = on", "max_connections = 300", "deadlock_timeout = 10s", "max_prepared_transactions = 1",
+}
 
 // address is the URL of a database at addr, with further parameters.
 func address(addr, user string, params ...string) string {

@@ -33,8 +33,9 @@ func (m *Manager) Limits() lease.Limits {
 	return lease.Limits{MinTTL: minTTL, MaxTTL: MaxTTL, Step: time.Microsecond}
 }
 
-// How long an acquire waits for a lock. The least is much, because not only rows are locked: transactions that notify
-// are committed one after the other, each after the disk and the standbys have answered the one before.
+// How long an acquire waits for the lock of the row. The least is much, because who has it may be about to commit:
+// transactions that notify do so one after the other, each after the disk and the standbys have answered the one
+// before.
 const (
 	leastPatience = 500 * time.Millisecond
 	mostPatience  = 2 * time.Second
@@ -53,7 +54,7 @@ type answer struct {
 // Acquire takes the lease on key for h; see [lease.Manager]. It costs one statement; another one for each time that
 // somebody else was quicker. If the row is locked by an open transaction, mostly one that is fenced by the lease of
 // before, it waits for a tenth of ttl, but at least half a second and at most two, and returns an error that says so;
-// nothing is granted then.
+// nothing is granted then. What is granted waits for its commit as long as ctx allows.
 func (m *Manager) Acquire(ctx context.Context, key string, h lease.Holder, ttl time.Duration) (lease.Lease, error) {
 	if err := errors.Join(lease.CheckKey(key), h.Check(), m.Limits().Check(ttl)); err != nil {
 		return lease.Lease{}, lease.Permanent(oneLine{err})
@@ -81,9 +82,10 @@ func (m *Manager) Acquire(ctx context.Context, key string, h lease.Holder, ttl t
 }
 
 // yield lets others be first, a little longer each time, and reports false if the context ends. At SERIALIZABLE even
-// statements about different keys undo each other, over and over if all come again at once.
+// statements about different keys undo each other, over and over if all come again at once; on a busy machine each
+// takes so long that short pauses part them from nobody.
 func yield(ctx context.Context, try int) bool {
-	return sleep(ctx, rand.N(min(time.Millisecond<<try, 32*time.Millisecond)), nil)
+	return sleep(ctx, rand.N(min(time.Millisecond<<try, 128*time.Millisecond)), nil)
 }
 
 // errRaced is passing: under such contention somebody else has the lease.
@@ -141,19 +143,23 @@ func (m *Manager) Read(ctx context.Context, key string) (lease.Record, error) {
 	if err := lease.CheckKey(key); err != nil {
 		return lease.Record{}, lease.Permanent(err)
 	}
-	var w row
-	err := m.db.QueryRowContext(ctx, m.sql.read, key).Scan(w.into()...)
-	if errors.Is(err, sql.ErrNoRows) {
-		return lease.Record{Lease: lease.Lease{Key: key}}, nil
+	for try := 1; ; try++ {
+		var w row
+		err := m.db.QueryRowContext(ctx, m.sql.read, key).Scan(w.into()...)
+		if errors.Is(err, sql.ErrNoRows) {
+			return lease.Record{Lease: lease.Lease{Key: key}}, nil
+		}
+		var r lease.Record
+		if err == nil {
+			r, err = w.record(key)
+		}
+		switch {
+		case err == nil:
+			return r, nil
+		case !(raced(err) && try < races && yield(ctx, try)):
+			return lease.Record{}, m.fail(ctx, "read", key, err)
+		}
 	}
-	var r lease.Record
-	if err == nil {
-		r, err = w.record(key)
-	}
-	if err != nil {
-		return lease.Record{}, m.fail(ctx, "read", key, err)
-	}
-	return r, nil
 }
 
 func (m *Manager) ask(ctx context.Context, statement string, args ...any) (answer, error) {

@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	// Reading watched keys takes no longer than this; the next poll makes up for it.
+	// Reading watched keys takes no longer than this; then it is tried again.
 	readTimeout = 5 * time.Second
 	// chunk is how many keys one statement reads.
 	chunk = 500
@@ -185,13 +185,14 @@ func (h *hub) run(ctx context.Context, l *loop) {
 		switch {
 		case err != nil: // what was due still is
 			l.nudge()
-			if calm = h.poll; raced(err) {
+			calm = min(h.poll, defaultPoll)
+			if raced(err) {
 				calm = min(rand.N(20*time.Millisecond), h.poll)
 			}
 		case told:
 			calm = 0
 		case !polls:
-			calm = min(max(2*calm, time.Millisecond), h.poll/4)
+			calm = min(max(2*calm, time.Millisecond), h.poll/4, defaultPoll/4)
 		}
 		if !sleep(ctx, calm, nil) || !sleep(ctx, time.Until(next), l.wake) {
 			return
