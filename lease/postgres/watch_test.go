@@ -67,7 +67,7 @@ func watch(t *testing.T, m *Manager, key string) *newest {
 }
 
 // ear is a Manager that listens, polls once in ten minutes, and tries its connection out several times a second; so
-// what it tells of soon it has heard.
+// what it tells of soon it has heard. It gives a connection up only if that is dead, however slow the machine is.
 func ear(t *testing.T, c Config) (*Manager, *notes) {
 	t.Helper()
 	log := &notes{}
@@ -76,7 +76,7 @@ func ear(t *testing.T, c Config) (*Manager, *notes) {
 		c.Poll = time.Minute
 	}
 	m := manager(t, c)
-	m.hub.echoEvery, m.hub.echoTimeout = 100*time.Millisecond, time.Second
+	m.hub.echoEvery, m.hub.echoTimeout = 100*time.Millisecond, time.Minute
 	return m, log
 }
 
@@ -164,13 +164,15 @@ func TestADeadConnectionIsNoticed(t *testing.T) {
 			m, log := ear(t, Config{
 				DB: db, Table: fresh(t, db), Listen: listenAt(address(proxy.Addr(), "postgres")),
 			})
+			m.hub.echoTimeout = time.Second
 			n := watch(t, m, "k")
 			eventually(t, "it hears", m.hears)
+			before := log.count("store does not notify") // on a slow machine
 			proxy.Set(fault)
 			l := acquired(t, m, "k", holder("a"), time.Hour)
 			eventually(t, "the loss is noticed", func() bool { return !m.hears() })
 			eventually(t, "the grant is told all the same", func() bool { return n.is(l) })
-			eventually(t, "the loss is logged", func() bool { return log.count("store does not notify") == 1 })
+			eventually(t, "the loss is logged", func() bool { return log.count("store does not notify") > before })
 			proxy.Set(servers.Pass)
 			eventually(t, "it hears again", m.hears)
 			if err := m.Release(t.Context(), l); err != nil {
@@ -189,6 +191,7 @@ func TestAPoolerThatKeepsNotificationsBackIsNoticed(t *testing.T) {
 	url := address(pooler.Addr(), "postgres", "default_query_exec_mode=exec")
 	db := open(t, url)
 	m, log := ear(t, Config{DB: db, Table: fresh(t, db), Listen: listenAt(url), Poll: 20 * time.Millisecond})
+	m.hub.echoTimeout = time.Second
 	n := watch(t, m, "k")
 	l := acquired(t, m, "k", holder("a"), time.Hour)
 	eventually(t, "the grant is told", func() bool { return n.is(l) })
@@ -216,7 +219,7 @@ func TestNotificationsOfOthersAreOnlyAReasonToLook(t *testing.T) {
 		}
 		return n
 	}
-	before := reads()
+	before, begun := reads(), time.Now()
 	for _, payload := range []string{"k", "other", "", "\x01", strings.Repeat("k", 7999), "k\nk", `{"holder":"x"}`} {
 		for range 200 {
 			if _, err := db.ExecContext(t.Context(), "SELECT pg_notify($1, $2)", table, payload); err != nil {
@@ -233,8 +236,9 @@ func TestNotificationsOfOthersAreOnlyAReasonToLook(t *testing.T) {
 	if n.all > 2 {
 		t.Errorf("told %d times of a grant and a release", n.all)
 	}
-	if got := reads() - before; got > 100 {
-		t.Errorf("1400 notifications made %d reads", got)
+	took := time.Since(begun)
+	if got, most := reads()-before, 30+int(took/(defaultPoll/4)); got > most {
+		t.Errorf("1400 notifications in %v made %d reads; want %d at most", took, got, most)
 	}
 }
 
