@@ -17,14 +17,27 @@ const etcdVersion = "3.7.3"
 // election timeout are short, so that leases of one second are granted, and it does not wait for the disk: what it
 // confirmed survives the end of its process, but not of the machine. Flags are added to its command line, where the
 // last one of a name counts.
-func Etcd(flags ...string) Spec {
+func Etcd(flags ...string) Spec { return etcdSpec(0, nil, flags) }
+
+// EtcdMember is the i-th of the members of etcd that reach each other at peers, each set up as Etcd is. It is for
+// StartCluster.
+func EtcdMember(i int, peers []string, flags ...string) Spec { return etcdSpec(i, peers, flags) }
+
+func etcdSpec(member int, peers, flags []string) Spec {
 	return Spec{Name: "etcd", Ports: 2, Ready: etcdReady, Command: func(i Instance) ([]string, error) {
 		program, err := Program("etcd-" + etcdVersion)
-		client, peer := "http://"+i.Addr(), "http://"+i.AddrOf(1)
+		client, peer, all := "http://"+i.Addr(), "http://"+i.AddrOf(peerPort), peers
+		if len(all) == 0 {
+			all = []string{i.AddrOf(peerPort)}
+		}
+		cluster := make([]string, len(all))
+		for n, addr := range all {
+			cluster[n] = fmt.Sprintf("member-%d=http://%s", n, addr)
+		}
 		return append([]string{
-			program, "--name=a", "--data-dir=" + i.Dir, "--log-level=warn",
-			"--listen-client-urls=" + client, "--advertise-client-urls=" + client,
-			"--listen-peer-urls=" + peer, "--initial-advertise-peer-urls=" + peer, "--initial-cluster=a=" + peer,
+			program, fmt.Sprintf("--name=member-%d", member), "--data-dir=" + i.Dir, "--log-level=warn",
+			"--listen-client-urls=" + client, "--advertise-client-urls=" + client, "--listen-peer-urls=" + peer,
+			"--initial-advertise-peer-urls=http://" + all[member], "--initial-cluster=" + strings.Join(cluster, ","),
 			"--heartbeat-interval=50", "--election-timeout=500", "--unsafe-no-fsync",
 		}, flags...), err
 	}}

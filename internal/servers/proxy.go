@@ -35,8 +35,8 @@ func (f Fault) String() string {
 
 // Proxy passes TCP connections on to a server and breaks them on demand. Its methods may be called from any goroutine.
 type Proxy struct {
-	target   string
-	listener net.Listener
+	target   func() string
+	listener net.Listener // nil for a link of a Cluster, which is given its connections
 	wg       sync.WaitGroup
 
 	mu     sync.Mutex
@@ -59,9 +59,14 @@ func NewProxy(target string) (*Proxy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("servers: proxy for %s: %w", target, err)
 	}
-	p := &Proxy{target: target, listener: l, change: make(chan struct{}), pairs: map[*pair]bool{}}
+	p := newProxy(func() string { return target })
+	p.listener = l
 	p.wg.Go(p.accept)
 	return p, nil
+}
+
+func newProxy(target func() string) *Proxy {
+	return &Proxy{target: target, change: make(chan struct{}), pairs: map[*pair]bool{}}
 }
 
 // Addr returns the address that clients connect to.
@@ -110,7 +115,9 @@ func (p *Proxy) Close() {
 		}
 	}
 	p.mu.Unlock()
-	_ = p.listener.Close()
+	if p.listener != nil {
+		_ = p.listener.Close()
+	}
 	p.wg.Wait()
 }
 
@@ -156,7 +163,7 @@ func (p *Proxy) admit(c *pair) bool {
 			continue
 		}
 		p.mu.Unlock()
-		server, err := net.DialTimeout("tcp", p.target, 5*time.Second)
+		server, err := net.DialTimeout("tcp", p.target(), 5*time.Second)
 		p.mu.Lock()
 		if err != nil || p.closed {
 			delete(p.pairs, c)

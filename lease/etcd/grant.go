@@ -49,8 +49,9 @@ func (m *Manager) grant(ctx context.Context, ttl time.Duration) (clientv3.LeaseI
 }
 
 // keepAlive makes an etcd lease last as long as it was granted for, from now on. It asks once: the client's own
-// KeepAliveOnce asks again and again without a pause while the cluster has no leader.
-func (m *Manager) keepAlive(ctx context.Context, id clientv3.LeaseID, ttl time.Duration) error {
+// KeepAliveOnce asks again and again without a pause while the cluster has no leader. It returns the Raft term of the
+// member that answered, as it was before; see [counts].
+func (m *Manager) keepAlive(ctx context.Context, id clientv3.LeaseID, ttl time.Duration) (uint64, error) {
 	resp, err := ask(ctx, m.client, func(ctx context.Context) (*pb.LeaseKeepAliveResponse, error) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel() // of the stream
@@ -65,16 +66,33 @@ func (m *Manager) keepAlive(ctx context.Context, id clientv3.LeaseID, ttl time.D
 	})
 	switch {
 	case err != nil:
-		return err
+		return 0, err
 	case resp.ID != int64(id):
-		return fmt.Errorf("etcd answered for lease %x instead of %x", resp.ID, int64(id))
+		return 0, fmt.Errorf("etcd answered for lease %x instead of %x", resp.ID, int64(id))
 	case resp.TTL <= 0:
-		return rpctypes.ErrLeaseNotFound
+		return 0, rpctypes.ErrLeaseNotFound
 	case time.Duration(resp.TTL) < ttl/time.Second:
-		return fmt.Errorf("etcd prolonged the lease by %d s instead of %v", resp.TTL, ttl)
+		return 0, fmt.Errorf("etcd prolonged the lease by %d s instead of %v", resp.TTL, ttl)
 	}
-	return nil
+	return resp.GetHeader().GetRaftTerm(), nil
 }
+
+// counts reports whether an etcd lease that was kept alive under one Raft term is known to last from then on, given the
+// term of a read that was asked for afterwards and found the holder there.
+//
+// Keeping alive does not pass through Raft. Whoever leads etcd, or believes so, answers from memory: a member that is
+// cut off goes on for up to two election timeouts, and one that stood still for a while goes on when it wakes. Its
+// successor counts from its own election, for the length of the lease and one election timeout. Worked example, with
+// 15 s and 1 s: the leader of etcd hangs at 0 s, another is elected at 1 s and ends the lease at 1 + 15 + 1 = 17 s. The
+// old one wakes at 10 s and answers once more, and the holder believes in its lease until 25 s.
+//
+// A read does pass through Raft: whoever led had a majority after it was asked. The term in an answer is that of the
+// last entry which the member has applied, and each leader begins with an entry of its own, before anything is read
+// from it. So if both terms are the same, the member that kept the lease alive was, or asked, the very leader that
+// still had the majority when the read came; and whoever is elected after that gives the lease its full length. (A
+// member that caught up from a snapshot shows an old term until its next entry. With three members that cannot be while
+// another one is deposed, because then it is needed for the majority.)
+func counts(keptAlive, read uint64) bool { return keptAlive == read && read > 0 }
 
 // life asks for how long an etcd lease lasts.
 func (m *Manager) life(ctx context.Context, id clientv3.LeaseID) (*clientv3.LeaseTimeToLiveResponse, error) {

@@ -106,7 +106,7 @@ func (m *Manager) settle(ctx context.Context, want sight, cause error) (sight, e
 	return sight{}, cause
 }
 
-// Renew is as in [lease.Manager]. It writes nothing, unless ttl is another than before.
+// Renew is as in [lease.Manager]. It writes nothing, unless ttl is another than before or etcd has just elected a leader.
 func (m *Manager) Renew(ctx context.Context, l lease.Lease, ttl time.Duration) error {
 	if err := m.renew(ctx, l, ttl); err != nil {
 		return m.fail(ctx, "renew", l.Key, err)
@@ -131,7 +131,7 @@ func (m *Manager) renew(ctx context.Context, l lease.Lease, ttl time.Duration) e
 		if s.doubt || s.ttl != ttl {
 			return m.move(ctx, s, ttl)
 		}
-		err := m.keepAlive(ctx, s.id, ttl)
+		kept, err := m.keepAlive(ctx, s.id, ttl)
 		if err != nil && !errors.Is(rpctypes.Error(err), rpctypes.ErrLeaseNotFound) {
 			return err
 		}
@@ -141,8 +141,10 @@ func (m *Manager) renew(ctx context.Context, l lease.Lease, ttl time.Duration) e
 		switch {
 		case looked != nil:
 			return looked
-		case err == nil && now.id == s.id && now.ttl == ttl:
+		case err == nil && now.id == s.id && now.ttl == ttl && counts(kept, now.raft):
 			return nil
+		case err == nil && now.id == s.id:
+			return m.move(ctx, now, ttl) // which passes through Raft
 		}
 		s, known = now, true
 	}
@@ -245,7 +247,9 @@ func (m *Manager) look(ctx context.Context, key string) (sight, error) {
 		return sight{}, err
 	}
 	m.show(resp.Header.Revision)
-	return m.sight(key, resp.Kvs, resp.Header.Revision)
+	s, err := m.sight(key, resp.Kvs, resp.Header.Revision)
+	s.raft = resp.Header.RaftTerm
+	return s, err
 }
 
 // get is look as a part of a transaction.

@@ -38,8 +38,9 @@ type sight struct {
 	ttl      time.Duration // as it was asked for
 	name     string        // where in etcd the holder stands
 	id       clientv3.LeaseID
-	modified int64 // the revision in which name was last written
-	revision int64 // the revision of etcd
+	modified int64  // the revision in which name was last written
+	revision int64  // the revision of etcd
+	raft     uint64 // the Raft term of the member that answered a read, 0 if it was none
 	// doubt is set while a write may be under way that would attach name to another etcd lease.
 	doubt bool
 }
