@@ -55,6 +55,7 @@ func leads(t *testing.T, m *Manager, c *servers.Cluster) (leader int, others []i
 // length is that of the leases in these tests: its grace is enough for a machine that is busy with clusters.
 const length = 3 * time.Second
 
+// The first contender reaches only the member that is killed, so that the second has to take over.
 func TestAnElectionOutlivesTheLeaderOfEtcd(t *testing.T) {
 	t.Parallel()
 	c := members(t)
@@ -126,7 +127,10 @@ func TestWithoutAMajorityNobodyLeadsAndNothingIsRefused(t *testing.T) {
 	c.Members[1].Kill()
 	c.Members[2].Kill()
 	for what, call := range map[string]func(context.Context) error{
-		"Acquire of a free key": func(ctx context.Context) error { _, err := m.Acquire(ctx, "free", holder("a"), length); return err },
+		"Acquire of a free key": func(ctx context.Context) error {
+			_, err := m.Acquire(ctx, "free", holder("a"), length)
+			return err
+		},
 		"Acquire of a held key": func(ctx context.Context) error {
 			_, err := m.Acquire(ctx, "majority", holder("a"), length)
 			return err

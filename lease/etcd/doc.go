@@ -13,9 +13,10 @@
 //	Renew    keep the etcd lease alive; read that our name is still there
 //	Release  if our name is there, delete it; revoke the etcd lease
 //
-// A renewal writes nothing to disk. A renewal for another length moves the name to a new etcd lease. A follower that
-// stands in vain makes two reads. All elections of a Manager share the connection of its client, and all its watches
-// one watch of the prefix, which wakes on acquisitions and releases only.
+// A renewal writes nothing to disk. A renewal for another length moves the name to a new etcd lease, and so does one
+// that etcd elects a leader of its own in the middle of. A follower that stands in vain makes two reads. All
+// elections of a Manager share the connection of its client, and all its watches one watch of the prefix, which
+// wakes on acquisitions and releases only.
 //
 // # The term
 //
@@ -36,6 +37,13 @@
 // late do no harm: an acquisition needs its etcd lease, which was revoked when it was given up; a renewal prolongs the
 // etcd lease of its own name only; a renewal for another length depends on the revision of the name, which the next
 // renewal changes then.
+//
+// A keep-alive does not pass through Raft. A leader of etcd that has been deposed answers it from memory, for up to
+// two election timeouts when it is cut off, and once more when it wakes after it stood still; its successor knows
+// nothing of that and counts from its own election, for the length of the lease and one election timeout. After a
+// cut this is enough. After a member stood still for 1.5 s it was not: a lease of 3 s ended up to 0.9 s before its
+// last answer promised. So the read that follows must come from the same Raft term, or the renewal is written; it
+// always passes through Raft, as all reads here do. The function counts says why this is enough.
 //
 // An answer that was lost is settled by the name, which nobody else has. An acquisition that was given up with its
 // context may have been carried out: the next Acquire of this Manager revokes its etcd lease first, and if there is
@@ -62,12 +70,13 @@
 //
 // # Rejected
 //
-// The client's KeepAlive: it renews behind our back, and its channel does not say when the renewal that an answer
-// belongs to was sent, so nobody could know when to stop. Its KeepAliveOnce: it repeats without a pause while the
-// cluster has no leader. Package concurrency of the client: it queues contenders, so that one that hangs at the head
-// keeps everybody waiting, and its session ends with the keep-alive channel. One name per key that is overwritten: its
-// revision of creation would stay when its holder takes it again, and its revision of modification would change with a
-// renewal for another length; neither is the term then. A counter of our own beside it: the revision is one already. A
-// lease number from etcd: when the answer to the grant is lost nobody knows what to revoke. A watch for each key: two
-// goroutines in the client for each.
+// A keep-alive without a read after it: see above. Believing a keep-alive for less than its length: how long a
+// deposed leader stood still is not known to anybody. The client's KeepAlive: it renews behind our back, and its
+// channel does not say when the renewal that an answer belongs to was sent, so nobody could know when to stop. Its
+// KeepAliveOnce: it repeats without a pause while the cluster has no leader. Package concurrency of the client: it
+// queues contenders, so that one that hangs at the head keeps everybody waiting, and its session ends with the
+// keep-alive channel. One name per key that is overwritten: its revision of creation would stay when its holder
+// takes it again, and its revision of modification would change with a renewal for another length; neither is the
+// term then. A counter of our own beside it: the revision is one already. A lease number from etcd: when the answer
+// to the grant is lost nobody knows what to revoke. A watch for each key: two goroutines in the client for each.
 package etcd

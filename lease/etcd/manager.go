@@ -106,7 +106,8 @@ func (m *Manager) settle(ctx context.Context, want sight, cause error) (sight, e
 	return sight{}, cause
 }
 
-// Renew is as in [lease.Manager]. It writes nothing, unless ttl is another than before or etcd has just elected a leader.
+// Renew is as in [lease.Manager]. It writes nothing, unless ttl is another than before or etcd has just elected a
+// leader.
 func (m *Manager) Renew(ctx context.Context, l lease.Lease, ttl time.Duration) error {
 	if err := m.renew(ctx, l, ttl); err != nil {
 		return m.fail(ctx, "renew", l.Key, err)
