@@ -234,7 +234,9 @@ func (n *Node) answered(m *message) {
 			n.call(c, call)
 		}
 	case refused:
-		n.observe(c, record)
+		if c.machine.State() != fsm.Acquiring { // else it stands again already: newer news has come before this answer
+			n.observe(c, record)
+		}
 		if c.watch == unwatched { // the store is there again; perhaps it can be watched now
 			n.watchKey(c)
 		}

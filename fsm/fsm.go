@@ -32,6 +32,7 @@ type Machine struct {
 	renewing bool  // Releasing: go on renewing while the work winds down (R8)
 	gone     bool  // Releasing: the lease is known not to be ours, nothing to release
 	doubt    bool  // an Acquire of unknown outcome is not settled yet (R7)
+	vacant   bool  // Acquiring: seen vacant since the call was sent
 	overran  bool  // Releasing: the work did not return in time
 	holdBack bool  // Follower: wait until next even if the lease is vacant
 	paused   bool  // asked not to lead
@@ -115,15 +116,15 @@ func (m *Machine) follower(in *Input) Call {
 		return Call{}
 	}
 	m.move(Acquiring, stand)
-	m.holdBack, m.left = false, None
+	m.holdBack, m.vacant, m.left = false, false, None
 	return m.call(Acquire, in.Now, m.timing.CallTimeout)
 }
 
 func (m *Machine) acquiring(in *Input) Call {
 	switch in.Kind {
 	case Seen:
-		if in.Who != Us { // a grant that is still under way may be over already
-			m.term = max(m.term, in.Term)
+		if in.Who != Us && in.Term >= m.term { // a grant that is still under way may be over already
+			m.term, m.vacant = in.Term, in.Who == Nobody
 		}
 	case Granted:
 		over := in.Term <= m.term                                               // later news came sooner (R3)
@@ -142,8 +143,11 @@ func (m *Machine) acquiring(in *Input) Call {
 		}
 	case Refused:
 		m.doubt = false
-		m.term = max(m.term, in.Term)
 		m.next = in.Now.Add(m.wait(in.Remaining))
+		if m.vacant && in.Term <= m.term { // the news is newer than the refusal (R3)
+			m.next = in.Now
+		}
+		m.term = max(m.term, in.Term)
 		m.move(Follower, Held)
 	case Unknown:
 		switch {

@@ -51,6 +51,7 @@ func (m Machine) Pack(now Instant, tick time.Duration, rank uint8) Packed {
 	for i, flag := range [...]bool{
 		m.working, m.renewing && leaving && m.working, m.gone && leaving, m.doubt, m.overran && leaving && m.working,
 		holdBack, m.paused, m.stopped, m.failed && leaving && !m.working && m.left == Finished, m.tries > 0,
+		m.vacant && m.state == Acquiring,
 	} {
 		if flag {
 			p |= 1 << (flagsAt + i)
@@ -88,7 +89,7 @@ func (p Packed) Unpack(t *Timing, tick time.Duration) Machine {
 		timing: t, until: at(untilAt), next: at(nextAt), sent: at(sentAt), by: at(byAt), term: lease.Term(p.Rank()),
 		state: State(p >> stateAt & 3), awaits: Op(p >> awaitsAt & 3), left: Reason(p >> leftAt & 31),
 		working: flag(0), renewing: flag(1), gone: flag(2), doubt: flag(3), overran: flag(4), holdBack: flag(5),
-		paused: flag(6), stopped: flag(7), failed: flag(8),
+		paused: flag(6), stopped: flag(7), failed: flag(8), vacant: flag(10),
 	}
 	if flag(9) {
 		m.tries = 1

@@ -78,6 +78,7 @@ func (w world) normal(now Instant) world {
 	m.renewing, m.overran = m.renewing && leaving && m.working, m.overran && leaving && m.working
 	m.gone, w.lost = m.gone && leaving, w.lost && leaving
 	m.failed = m.failed && leaving && !m.working && m.left == Finished
+	m.vacant, w.free = m.vacant && m.state == Acquiring, w.free && m.state == Acquiring
 	m.holdBack = m.holdBack && m.state == Follower && (m.next > present || m.left == HandedOver)
 	if leading || m.state == Follower && (m.left != HandedOver || !m.holdBack) {
 		m.left = None
@@ -131,7 +132,7 @@ func (w *world) relabel() {
 type key struct {
 	at    [12]int8
 	terms [3]uint8
-	bits  uint16
+	bits  uint32
 	small [8]uint8
 }
 
@@ -149,7 +150,7 @@ func (w *world) key() key {
 	k.terms = [3]uint8{uint8(m.term), uint8(w.term), uint8(w.heard)}
 	for i, is := range [...]bool{
 		m.working, m.renewing, m.gone, m.doubt, m.overran, m.holdBack, m.paused, m.stopped, m.failed,
-		w.work, w.draining, w.lost, w.doubt, w.moved, w.paused, w.stopped,
+		m.vacant, w.work, w.draining, w.lost, w.doubt, w.moved, w.free, w.paused, w.stopped,
 	} {
 		if is {
 			k.bits |= 1 << i

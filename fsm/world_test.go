@@ -30,6 +30,7 @@ type world struct {
 	lost     bool // the store has said that the lease of term is not ours
 	doubt    bool // an Acquire of unknown outcome is not settled
 	moved    bool // another has been seen leading since HandOver
+	free     bool // Acquiring: the latest news of the greatest term, come since the call was made, is a vacancy
 	left     Reason
 	paused   bool
 	stopped  bool
@@ -162,6 +163,9 @@ func (w *world) learn(was *world, f *fact) {
 	if f.Kind == Seen && f.Who != Us || f.stale() && f.Kind == Granted && f.Op == Acquire {
 		w.heard = max(w.heard, f.Term)
 	}
+	if f.Kind == Seen && f.Who != Us && f.Term >= was.m.Term() {
+		w.free = f.Who == Nobody
+	}
 	if f.Kind == Seen && (f.Who == Other && f.Term >= was.m.Term() || f.Who == Nobody && f.Term > was.m.Term()) {
 		w.moved = true
 	}
@@ -237,7 +241,7 @@ func (w *world) called(f *fact, c Call) {
 	w.op, w.owed, w.calls = c.Op, c.Number, c.Number
 	w.sent, w.limit = f.Now, f.Now.Add(c.Timeout)
 	if c.Op == Acquire {
-		w.heard = 0
+		w.heard, w.free = 0, false
 	}
 }
 
@@ -370,6 +374,8 @@ func judgeFollower(was, w *world, f *fact) *fault {
 	allowed := !w.stopped && !w.paused || w.doubt
 	free := f.Kind == Seen && f.Who == Nobody && f.Term >= was.m.Term() && allowed &&
 		(was.m.Reason() == Held || was.m.Reason() == None)
+	held := from == Acquiring && w.m.Reason() == Held && allowed
+	over := was.free && f.Term <= was.m.Term() // refused for a tenure that was seen to have ended
 	switch {
 	case stands && !allowed:
 		return broken("R9", "%v: stands though paused or stopped", f.Kind)
@@ -377,7 +383,9 @@ func judgeFollower(was, w *world, f *fact) *fault {
 		return broken("R9", "%v: stands while the work runs", f.Kind)
 	case stands && f.Now < was.rest && f.Kind != Resume && f.Kind != Stop && !(was.left == HandedOver && w.moved):
 		return broken("rest", "%v: stands %v too soon after %v, %v", f.Kind, was.rest.Sub(f.Now), was.m.Reason(), was.left)
-	case from == Acquiring && w.m.Reason() == Held && !within(w.m.Wake().Sub(f.Now), w.m.Timing(), f.Remaining) && allowed:
+	case held && over && w.m.Wake() > f.Now:
+		return broken("R3", "held under term %d, which was seen to have ended: stands in %v", f.Term, w.m.Wake().Sub(f.Now))
+	case held && !over && !within(w.m.Wake().Sub(f.Now), w.m.Timing(), f.Remaining):
 		return broken("rest", "held for another %v: stands in %v", f.Remaining, w.m.Wake().Sub(f.Now))
 	case from == Follower && to == Follower && f.Kind == Seen && was.left != HandedOver &&
 		was.m.Wake() > f.Now && w.m.Wake() > was.m.Wake():

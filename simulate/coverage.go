@@ -60,6 +60,8 @@ const (
 	SettledStop
 	// Overran: work went on for longer than it may.
 	Overran
+	// StaleRefusal: an Acquire was refused for a tenure whose end the node had seen before the refusal came.
+	StaleRefusal
 
 	duties = iota
 )
@@ -67,6 +69,7 @@ const (
 var dutyNames = [duties]string{
 	"won unheard", "last retry", "lost while winding down", "race lost", "late grant handed back", "late grant after stop",
 	"paused leader fenced off", "stopped in doubt and released", "overran",
+	"refused for a tenure that is over",
 }
 
 // String says in a few words what the duty is.

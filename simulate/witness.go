@@ -18,6 +18,7 @@ type witness struct {
 	unheard   uint64      // term that it won, while it gave the answer up
 	overtaken bool        // the request decided last had been overtaken by a later one, or came twice
 	settling  bool        // it was stopped in doubt
+	vacancy   bool        // the latest news since its latest Acquire is that the lease is free
 	steady    int         // waits in a row that no jitter has shortened
 
 	hit   faultSet // what has struck since it last began to follow
@@ -65,7 +66,7 @@ func (c *checker) witness(w *world, i uint8, was *fsm.Machine, in *fsm.Input, ca
 		c.windsDown(w, i, was, in)
 	}
 	if call.Op != fsm.NoCall && call.Number != 0 {
-		o.sent, o.limit = in.Now, in.Now.Add(call.Timeout)
+		o.sent, o.limit, o.vacancy = in.Now, in.Now.Add(call.Timeout), false
 	}
 	if call.Op != fsm.NoCall {
 		o.asked = w.now
@@ -95,9 +96,17 @@ func (c *checker) pace(w *world, i uint8, was *fsm.Machine, in *fsm.Input, call 
 	if op, _ := was.Awaits(); op != fsm.NoCall && !settled && call.Number != 0 && in.Now < o.limit {
 		c.fail(w, "load", "n%d asks for %v while it awaits the answer to %v", i, call.Op, op)
 	}
+	if in.Kind == fsm.Seen && in.Who != fsm.Us && in.Term >= was.Term() {
+		o.vacancy = in.Who == fsm.Nobody
+	}
 	switch {
 	case m.State() == fsm.Follower && was.State() == fsm.Acquiring && m.Reason() == fsm.Held:
-		if floor := min(c.timing.TTL/1000, c.timing.Poll/2); m.Wake().Sub(in.Now) < floor {
+		if o.vacancy && in.Term <= was.Term() {
+			c.seen.duty(StaleRefusal)
+			if m.Wake() > in.Now && !m.Paused() && !m.Stopped() {
+				c.fail(w, "live", "n%d was refused for a tenure that it has seen end, and follows on", i)
+			}
+		} else if floor := min(c.timing.TTL/1000, c.timing.Poll/2); m.Wake().Sub(in.Now) < floor {
 			c.fail(w, "load", "n%d stands again %v after it was refused", i, m.Wake().Sub(in.Now))
 		}
 	case m.State() == fsm.Leader && settled && in.Kind == fsm.Granted:

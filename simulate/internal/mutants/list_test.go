@@ -46,6 +46,10 @@ var mutants = []mutant{
 		"case over || in.Now >= m.until:", "case over && false || in.Now >= m.until:"},
 	{"a grant that came too late is used", core, "case over || in.Now >= m.until:", "case over:"},
 	{"a vacancy is passed by", core, "stand, m.next = Vacant, in.Now", "stand = Vacant"},
+	{"a refusal beats the news that has overtaken it", core, "if m.vacant && in.Term <= m.term {", "if false {"},
+	{"news of a vacancy beats a refusal that is newer", core, "if m.vacant && in.Term <= m.term {", "if m.vacant {"},
+	{"a vacancy is remembered in the next attempt", core,
+		"m.holdBack, m.vacant, m.left = false, false, None", "m.holdBack, m.left = false, None"},
 
 	// R5: every call carries the term in use.
 	{"the term of a grant is not kept", core,
@@ -118,8 +122,7 @@ var mutants = []mutant{
 	{"a follower waits for nothing", rest,
 		"return min(poll, max(remaining, m.timing.TTL/1000))", "return min(poll, remaining)"},
 	{"a follower never asks again", core,
-		"	m.next = in.Now.Add(m.wait(in.Remaining))\n		m.move(Follower, Held)",
-		"	m.next = Never\n		m.move(Follower, Held)"},
+		"	m.next = in.Now.Add(m.wait(in.Remaining))\n		if m.vacant", "	m.next = Never\n		if m.vacant"},
 	{"a permanent end of the wait after a hand-over", rest, "return 2 * t.TTL", "return maxTTL"},
 
 	// The register algorithm.
