@@ -9,6 +9,7 @@ import (
 	"github.com/go-tenure/tenure/fsm"
 	"github.com/go-tenure/tenure/lease"
 	"github.com/go-tenure/tenure/lease/leasetest"
+	"github.com/go-tenure/tenure/lease/memory"
 )
 
 func TestR1_ALeaseCountsFromBeforeTheRequestWasSent(t *testing.T) {
@@ -135,6 +136,48 @@ func TestR3_ARefusedRenewalEndsTheTermAtOnce(t *testing.T) {
 		w.same("told at", k.told, []time.Duration{5 * time.Second})
 		w.pass(time.Second)
 		w.same("terms", k.terms(), []lease.Term{1, 2})
+	})
+}
+
+// tardy is a store whose next refusal is late.
+type tardy struct {
+	*memory.Manager
+	late chan struct{}
+}
+
+func (s *tardy) Acquire(ctx context.Context, key string, h lease.Holder, ttl time.Duration) (lease.Lease, error) {
+	late := s.late
+	l, err := s.Manager.Acquire(ctx, key, h, ttl)
+	if late != nil {
+		<-late
+	}
+	return l, err
+}
+
+func TestR3_ARefusalThatNewsHasOvertakenKeepsNobodyWaiting(t *testing.T) {
+	inWorld(t, func(w *world) {
+		held, err := w.store.Acquire(w.Context(), "billing", lease.Holder{Name: "b", Incarnation: "x"}, time.Hour)
+		if err != nil {
+			w.Fatal(err)
+		}
+		m := &tardy{Manager: w.store}
+		n := w.node("a", m)
+		c := n.campaign(Election{})
+		m.late = make(chan struct{})
+		w.pass(5 * time.Second)
+		w.state(c, fsm.Acquiring) // refused, and does not know
+		if err := w.store.Release(w.Context(), held); err != nil {
+			w.Fatal(err)
+		}
+		w.pass(time.Second)
+		w.state(c, fsm.Acquiring)
+		late := m.late
+		m.late = nil
+		close(late)
+		w.pass(0)
+		w.state(c, fsm.Leader)
+		w.same("led after", w.now(), 6*time.Second)
+		w.same("story", n.story("billing"), []string{"due", "held", "sees b", "due", "sees nobody", "held", "due", "won"})
 	})
 }
 
