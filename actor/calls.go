@@ -226,6 +226,8 @@ func (n *Node) answered(m *message) {
 	if _, awaited := c.machine.Awaits(); awaited == m.number && awaited != 0 {
 		c.cancel = nil
 		n.complain(c, in, m.err)
+	} else if in.Kind == fsm.Unknown {
+		n.explain(c, m)
 	}
 	switch n.step(c, in, m.err); {
 	case c.closed:
@@ -249,12 +251,14 @@ type gravity uint8
 
 const (
 	fine      gravity = iota
+	silent            // no answer in time, and no word why
 	passing           // asking again soon may help
 	permanent         // somebody has to do something
 )
 
-// complain keeps the store's error for Status and logs a fault once, until the store is of use again. One that has
-// become permanent is logged anew: a server that is back may refuse what it took before.
+// complain keeps the store's error for Status and logs a fault once, until the store is of use again. One that can be
+// explained now is logged anew, and so is one that has become permanent: a server that is back may refuse what it took
+// before.
 func (n *Node) complain(c *Campaign, in fsm.Input, err error) {
 	if in.Kind != fsm.Unknown {
 		if c.told > fine {
@@ -268,9 +272,34 @@ func (n *Node) complain(c *Campaign, in fsm.Input, err error) {
 	bad := passing
 	if in.Permanent {
 		bad = permanent
+	} else if u := (*unanswered)(nil); errors.As(err, &u) && u.why == context.DeadlineExceeded {
+		bad = silent
 	}
 	if bad > c.told {
 		c.told = bad
 		n.log.Warn("store gave no usable answer", "key", c.key, "call", in.Op.String(), "permanent", in.Permanent, "err", err)
+	}
+}
+
+// unanswered is the error of a call that was given up.
+type unanswered struct {
+	op     fsm.Op
+	key    string
+	number uint64
+	why    error
+}
+
+func (u *unanswered) Error() string { return fmt.Sprintf("actor: %s %q: no answer in time: %v", u.op, u.key, u.why) }
+
+func (u *unanswered) Unwrap() []error { return []error{context.DeadlineExceeded, u.why} }
+
+// explain takes in what a call that was given up has returned after all. A client that asks again by itself until its
+// time is up tells only then what was wrong: that goes into Status, and once into the log.
+func (n *Node) explain(c *Campaign, m *message) {
+	if m.err == context.Canceled || m.err == context.DeadlineExceeded { // which explains nothing
+		return
+	}
+	if u := (*unanswered)(nil); errors.As(c.status.lastErr(), &u) && u.number == m.number {
+		n.complain(c, fsm.Input{Kind: fsm.Unknown, Op: m.op}, &unanswered{m.op, c.key, m.number, m.err})
 	}
 }

@@ -170,3 +170,41 @@ func TestAFaultThatBecomesPermanentIsLoggedAgainAndOneThatPassesIsNot(t *testing
 		w.same("told that it is over", log.count("store answers again"), 1)
 	})
 }
+
+// stubborn is a store whose client asks again until its time is up, and tells only then what is wrong.
+type stubborn struct {
+	lease.Manager
+	err error
+}
+
+func (s *stubborn) Acquire(ctx context.Context, key string, h lease.Holder, ttl time.Duration) (lease.Lease, error) {
+	if s.err == nil {
+		return s.Manager.Acquire(ctx, key, h, ttl)
+	}
+	<-ctx.Done()
+	return lease.Lease{}, s.err
+}
+
+func TestWhatIsWrongIsToldThoughTheStoreSaysItWhenItsTimeIsUp(t *testing.T) {
+	inWorld(t, func(w *world) {
+		var log lines
+		m := &stubborn{Manager: w.faulty(), err: context.Canceled} // which does not say what is wrong
+		n := w.node("a", m, func(c *Config) { c.Logger = log.logger() })
+		c := n.campaign(Election{})
+		w.pass(time.Minute)
+		w.same("the error", c.Status().Err, `actor: acquire "billing": no answer in time: context deadline exceeded`)
+		w.same("warnings without an explanation", log.count("store gave no usable answer"), 1)
+		m.err = errors.New("connection refused")
+		w.pass(10 * time.Minute)
+		w.same("the error", c.Status().Err, `actor: acquire "billing": no answer in time: connection refused`)
+		w.same("warnings", log.count("store gave no usable answer"), 2)
+		if err := c.Status().Err; !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, m.err) {
+			w.Errorf("%v does not wrap what it says", err)
+		}
+		m.err = nil
+		w.pass(time.Minute)
+		w.state(c, fsm.Leader)
+		w.same("the error", c.Status().Err, nil)
+		w.same("told that it is over", log.count("store answers again"), 1)
+	})
+}

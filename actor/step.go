@@ -101,9 +101,9 @@ func (n *Node) step(c *Campaign, in fsm.Input, err error) {
 // giveUp ends the context of a call whose answer the machine no longer awaits. If that is because time is up, it
 // returns the error that there was no answer.
 func (n *Node) giveUp(c *Campaign, was *fsm.Machine, k fsm.Kind) error {
-	op, before := was.Awaits()
+	op, number := was.Awaits()
 	_, after := c.machine.Awaits()
-	if before == 0 || before == after {
+	if number == 0 || number == after {
 		return nil
 	}
 	made := c.cancel != nil
@@ -114,7 +114,7 @@ func (n *Node) giveUp(c *Campaign, was *fsm.Machine, k fsm.Kind) error {
 	if k != fsm.Tick {
 		return nil
 	}
-	err := fmt.Errorf("actor: %s %q: no answer in time: %w", op, c.key, context.DeadlineExceeded)
+	var err error = &unanswered{op, c.key, number, context.DeadlineExceeded}
 	if !made {
 		err = fmt.Errorf("actor: %s %q: not sent in time, since %d calls are under way: %w", op, c.key, n.busy,
 			context.DeadlineExceeded)
