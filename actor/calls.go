@@ -289,7 +289,9 @@ type unanswered struct {
 	why    error
 }
 
-func (u *unanswered) Error() string { return fmt.Sprintf("actor: %s %q: no answer in time: %v", u.op, u.key, u.why) }
+func (u *unanswered) Error() string {
+	return fmt.Sprintf("actor: %s %q: no answer in time: %v", u.op, u.key, u.why)
+}
 
 func (u *unanswered) Unwrap() []error { return []error{context.DeadlineExceeded, u.why} }
 
