@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -27,7 +28,18 @@ func TestMain(m *testing.M) {
 	}
 	// A program built with the race detector lingers for a second before it ends, unless it is told not to.
 	os.Setenv("GORACE", "atexit_sleep_ms=0")
+	heed()
 	goleak.VerifyTestMain(m)
+}
+
+// heed undoes that signals are ignored, as nohup and a shell's & leave them: what the tests start would ignore them,
+// too, and there is no other way to change that than to listen to them here.
+func heed() {
+	for _, s := range []os.Signal{syscall.SIGHUP, syscall.SIGINT} {
+		if signal.Ignored(s) {
+			signal.Notify(make(chan os.Signal, 1), s)
+		}
+	}
 }
 
 // proc is a tenure process.

@@ -7,6 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
+	"syscall"
 	"testing"
 	"time"
 
@@ -28,6 +30,12 @@ func TestMain(m *testing.M) {
 	}
 	// A program built with the race detector lingers for a second before it ends, unless it is told not to.
 	os.Setenv("GORACE", "atexit_sleep_ms=0")
+	// Nohup and a shell's & leave signals ignored, for what is started here, too, unless they are listened to.
+	for _, s := range []os.Signal{syscall.SIGHUP, syscall.SIGINT} {
+		if signal.Ignored(s) {
+			signal.Notify(make(chan os.Signal, 1), s)
+		}
+	}
 	goleak.VerifyTestMain(m)
 }
 
