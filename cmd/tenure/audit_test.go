@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 const (
@@ -43,7 +42,7 @@ func TestAnAuditReadsFilesTogetherOrStandardInput(t *testing.T) {
 	for _, args := range [][]string{{"audit"}, {"audit", "-"}} {
 		p := tenure(t, args...)
 		p.cmd.Stdin = strings.NewReader(wonOnce + wonAgain)
-		if status := p.start(t).status(t, 20*time.Second); status != 1 || !strings.HasPrefix(p.out.String(), "line 2: R4: ") {
+		if status := p.start(t).status(t); status != 1 || !strings.HasPrefix(p.out.String(), "line 2: R4: ") {
 			t.Errorf("%v: exit code is %d, %s%s", args, status, p.out, p.err)
 		}
 	}

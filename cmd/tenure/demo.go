@@ -17,9 +17,10 @@ import (
 )
 
 const (
-	demoKey  = "demo"
-	demoTTL  = 2 * time.Second
-	demoLead = 1500 * time.Millisecond // how long each leader is left in peace
+	demoKey      = "demo"
+	demoTTL      = 2 * time.Second
+	demoPatience = 10 * time.Second        // how much later than it should a leader may come, on a busy machine
+	demoLead     = 1500 * time.Millisecond // how long each leader is left in peace
 )
 
 func demoCommand() *command {
@@ -105,7 +106,7 @@ func (s *show) play(ctx context.Context) error {
 	}
 	s.say("three processes stand for %q, with a lease of %v: pid %d, %d and %d",
 		demoKey, demoTTL, s.cast[0].cmd.Process.Pid, s.cast[1].cmd.Process.Pid, s.cast[2].cmd.Process.Pid)
-	first, err := s.awaitLeader(ctx, 0, 5*time.Second)
+	first, err := s.awaitLeader(ctx, 0, demoPatience)
 	if err != nil {
 		return err
 	}
@@ -121,7 +122,7 @@ func (s *show) play(ctx context.Context) error {
 	if err := leader.cmd.Process.Kill(); err != nil {
 		return err
 	}
-	second, err := s.awaitLeader(ctx, first.term, demoTTL+3*time.Second)
+	second, err := s.awaitLeader(ctx, first.term, demoTTL+demoPatience)
 	if err != nil {
 		return err
 	}
@@ -136,7 +137,7 @@ func (s *show) play(ctx context.Context) error {
 	if err := s.resign(ctx); err != nil {
 		return err
 	}
-	third, err := s.awaitLeader(ctx, second.term, demoTTL+3*time.Second)
+	third, err := s.awaitLeader(ctx, second.term, demoTTL+demoPatience)
 	if err != nil {
 		return err
 	}

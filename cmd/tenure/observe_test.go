@@ -30,11 +30,11 @@ func TestStatusSaysWhoLeads(t *testing.T) {
 	ask(1, `{"key":"k","led":false,"term":0}`, "--json")
 	p := start(t, "run", "--store", address, "--name", "node-a", "k", "--", "sh", "-c", "echo up > "+dir+
 		"/up; exec sleep 100")
-	awaitLine(t, dir+"/up", "up", 5*time.Second)
+	awaitLine(t, dir+"/up", "up")
 	ask(0, `k: node-a leads under term 1, for 1\d(\.\d)?s unless renewed`)
 	ask(0, `{"key":"k","led":true,"leader":"node-a","term":1,"remaining_seconds":1[0-9.]+,"meta":"pid=.*"}`, "--json")
 	p.signal(t, syscall.SIGTERM)
-	p.status(t, 3*time.Second)
+	p.status(t)
 	ask(1, "k: nobody leads since term 1")
 }
 
@@ -42,21 +42,21 @@ func TestWatchPrintsEachChangeOnce(t *testing.T) {
 	dir, address := newStore(t)
 	w := start(t, "watch", "--store", address, "--every", "20ms", "--json", "k")
 	text := start(t, "watch", "--store", address, "--every", "20ms", "k")
-	eventually(t, "both have looked", 10*time.Second, func() bool {
+	eventually(t, "both have looked", func() bool {
 		return w.out.String() != "" && text.out.String() != ""
 	})
-	p := start(t, "run", "--store", address, "--name", "node-a", "--ttl", "1s", "k", "--", "sh", "-c",
+	p := start(t, "run", "--store", address, "--name", "node-a", "--ttl", "3s", "k", "--", "sh", "-c",
 		"echo up > "+dir+"/up; exec sleep 100")
-	awaitLine(t, dir+"/up", "up", 5*time.Second)
-	time.Sleep(700 * time.Millisecond) // two renewals, which are nobody's news
+	awaitLine(t, dir+"/up", "up")
+	time.Sleep(2100 * time.Millisecond) // two renewals, which are nobody's news
 	p.signal(t, syscall.SIGTERM)
-	p.status(t, 3*time.Second)
-	eventually(t, "the end is seen", 3*time.Second, func() bool {
+	p.status(t)
+	eventually(t, "the end is seen", func() bool {
 		return strings.Contains(w.out.String(), `"led":false,"term":1`) && strings.Contains(text.out.String(), "since term 1")
 	})
 	for _, q := range []*proc{w, text} {
 		q.signal(t, syscall.SIGINT)
-		if status := q.status(t, 3*time.Second); status != 0 {
+		if status := q.status(t); status != 0 {
 			t.Errorf("exit code is %d", status)
 		}
 	}
@@ -92,7 +92,7 @@ func TestEventsAreWrittenAsOneObjectPerTransition(t *testing.T) {
 		"json:" + dir + "/f.log": func(*proc) string { return read(dir + "/f.log") },
 	} {
 		p := start(t, "run", "--store", address, "--events", where, "--once", "k", "--", "true")
-		if status := p.status(t, 5*time.Second); status != 0 {
+		if status := p.status(t); status != 0 {
 			t.Fatalf("exit code is %d", status)
 		}
 		var moves []string
@@ -129,7 +129,7 @@ func TestNobodyWaitsLongForAStoreThatDoesNotAnswer(t *testing.T) {
 		"doctor": start(t, "doctor", address),
 	}
 	for name, p := range asked {
-		if status := p.status(t, 20*time.Second); status != 69 {
+		if status := p.status(t); status != 69 {
 			t.Errorf("%s: exit code is %d, want 69", name, status)
 		}
 		if errs := p.err.String(); !strings.Contains(errs, "no answer within ") || strings.Count(errs, "\n") != 1 {
@@ -150,9 +150,9 @@ func TestAReaderOfEventsMayLeave(t *testing.T) {
 	r.Close()
 	p.start(t)
 	w.Close()
-	awaitLine(t, dir+"/up", "up", 5*time.Second)
+	awaitLine(t, dir+"/up", "up")
 	p.signal(t, syscall.SIGTERM)
-	if status := p.status(t, 5*time.Second); status != 0 {
+	if status := p.status(t); status != 0 {
 		t.Errorf("exit code is %d, want 0", status)
 	}
 }
@@ -161,10 +161,10 @@ func TestHTTPTellsLivenessReadinessAndLeadershipApart(t *testing.T) {
 	dir, address := newStore(t)
 	a := start(t, "run", "--store", address, "--http", ":0", "--name", "node-a", "k", "--", "sh", "-c",
 		"echo up > "+dir+"/up; exec sleep 100")
-	awaitLine(t, dir+"/up", "up", 5*time.Second)
+	awaitLine(t, dir+"/up", "up")
 	b := start(t, "run", "--store", address, "--http", "127.0.0.1:0", "--name", "node-b", "--events", "json", "k",
 		"--", "true")
-	eventually(t, "node-b stands", 5*time.Second, func() bool { return strings.Contains(b.out.String(), `"held"`) })
+	eventually(t, "node-b stands", func() bool { return strings.Contains(b.out.String(), `"held"`) })
 	for _, c := range []struct {
 		p    *proc
 		path string

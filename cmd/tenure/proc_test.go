@@ -110,13 +110,17 @@ func start(t *testing.T, args ...string) *proc {
 	return tenure(t, args...).start(t)
 }
 
+// longest is how long the tests wait for anything: longer than it takes on a busy machine. What must not come about by
+// itself, such as the end of a lease or of a grace, is set to come later.
+const longest = 20 * time.Second
+
 // status waits for the process to end and returns its exit code.
-func (p *proc) status(t *testing.T, within time.Duration) int {
+func (p *proc) status(t *testing.T) int {
 	t.Helper()
 	select {
 	case <-p.done:
-	case <-time.After(within):
-		t.Fatalf("still runs after %v", within)
+	case <-time.After(longest):
+		t.Fatalf("still runs after %v", longest)
 	}
 	return p.cmd.ProcessState.ExitCode()
 }
@@ -132,7 +136,7 @@ func (p *proc) signal(t *testing.T, s syscall.Signal) {
 func call(t *testing.T, args ...string) (status int, out, errs string) {
 	t.Helper()
 	p := start(t, args...)
-	status = p.status(t, 20*time.Second)
+	status = p.status(t)
 	return status, p.out.String(), p.err.String()
 }
 
@@ -147,12 +151,12 @@ func newStore(t *testing.T) (dir, address string) {
 }
 
 // eventually waits until ok.
-func eventually(t *testing.T, what string, within time.Duration, ok func() bool) time.Duration {
+func eventually(t *testing.T, what string, ok func() bool) time.Duration {
 	t.Helper()
 	begin := time.Now()
 	for !ok() {
-		if time.Since(begin) > within {
-			t.Fatalf("%s: not within %v", what, within)
+		if time.Since(begin) > longest {
+			t.Fatalf("%s: not within %v", what, longest)
 		}
 		time.Sleep(2 * time.Millisecond)
 	}
@@ -166,7 +170,7 @@ func read(path string) string {
 }
 
 // awaitLine waits until the file has a line that contains s.
-func awaitLine(t *testing.T, path, s string, within time.Duration) time.Duration {
+func awaitLine(t *testing.T, path, s string) time.Duration {
 	t.Helper()
-	return eventually(t, path+" says "+s, within, func() bool { return strings.Contains(read(path), s) })
+	return eventually(t, path+" says "+s, func() bool { return strings.Contains(read(path), s) })
 }

@@ -62,11 +62,11 @@ func TestAScriptWithoutAnInterpreterCannotBeExecuted(t *testing.T) {
 func TestWaitGivesUp(t *testing.T) {
 	dir, address := newStore(t)
 	start(t, "run", "--store", address, "--name", "node-a", "k", "--", "sh", "-c", "echo up > "+dir+"/up; exec sleep 100")
-	awaitLine(t, dir+"/up", "up", 5*time.Second)
+	awaitLine(t, dir+"/up", "up")
 	for _, wait := range []time.Duration{0, 300 * time.Millisecond} {
 		begin := time.Now()
 		status, _, errs := call(t, "run", "--store", address, "--wait", wait.String(), "k", "--", "touch", dir+"/second")
-		if took := time.Since(begin); status != 75 || took < wait || took > wait+2*time.Second {
+		if took := time.Since(begin); status != 75 || took < wait {
 			t.Errorf("--wait %v: exit code is %d after %v, want 75", wait, status, took)
 		}
 		if want := "node-a leads \"k\" under term 1\n"; !strings.HasSuffix(errs, want) {
@@ -80,8 +80,8 @@ func TestWaitGivesUp(t *testing.T) {
 
 func TestWaitDoesNotEndATermThatWasWonInTime(t *testing.T) {
 	_, address := newStore(t)
-	status, out, _ := call(t, "run", "--store", address, "--wait", "300ms", "--once", "k", "--",
-		"sh", "-c", "sleep 0.7; echo done; exit 4")
+	status, out, _ := call(t, "run", "--store", address, "--wait", "2s", "--once", "k", "--",
+		"sh", "-c", "sleep 2.5; echo done; exit 4")
 	if status != 4 || out != "done\n" {
 		t.Errorf("exit code is %d, output %q", status, out)
 	}
@@ -102,11 +102,11 @@ func TestAStopThatIsAskedForExitsWithZero(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir, address := newStore(t)
-			args := append([]string{"run", "--store", address}, c.flags...)
+			args := append([]string{"run", "--store", address, "--ttl", "10m"}, c.flags...)
 			p := start(t, append(args, "k", "--", "sh", "-c", "echo up > "+dir+"/up; "+c.script)...)
-			awaitLine(t, dir+"/up", "up", 5*time.Second)
+			awaitLine(t, dir+"/up", "up")
 			p.signal(t, c.signal)
-			if status := p.status(t, 3*time.Second); status != 0 {
+			if status := p.status(t); status != 0 {
 				t.Errorf("exit code is %d, want 0", status)
 			}
 			if status, out, _ := call(t, "status", "--store", address, "k"); status != 1 {
@@ -119,12 +119,12 @@ func TestAStopThatIsAskedForExitsWithZero(t *testing.T) {
 func TestAStopWhileWaitingExitsWithZero(t *testing.T) {
 	dir, address := newStore(t)
 	start(t, "run", "--store", address, "k", "--", "sh", "-c", "echo up > "+dir+"/up; exec sleep 100")
-	awaitLine(t, dir+"/up", "up", 5*time.Second)
+	awaitLine(t, dir+"/up", "up")
 	for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
 		p := start(t, "run", "--store", address, "--events", "json", "k", "--", "false")
-		eventually(t, "it stands", 5*time.Second, func() bool { return strings.Contains(p.out.String(), `"held"`) })
+		eventually(t, "it stands", func() bool { return strings.Contains(p.out.String(), `"held"`) })
 		p.signal(t, s)
-		if status := p.status(t, 3*time.Second); status != 0 {
+		if status := p.status(t); status != 0 {
 			t.Errorf("%v: exit code is %d, want 0", s, status)
 		}
 	}
@@ -145,9 +145,9 @@ func TestAStopDoesNotWaitForAStoreThatDoesNotAnswer(t *testing.T) {
 	for name, l := range map[string]net.Listener{"silent": silent, "gone": gone} {
 		t.Run(name, func(t *testing.T) {
 			p := start(t, "run", "--store", "redis://"+l.Addr().String(), "--ttl", "60s", "--events", "json", "k", "--", "true")
-			eventually(t, "it asks", 5*time.Second, func() bool { return strings.Contains(p.out.String(), `"acquiring"`) })
+			eventually(t, "it asks", func() bool { return strings.Contains(p.out.String(), `"acquiring"`) })
 			p.signal(t, syscall.SIGINT)
-			if status := p.status(t, 8*time.Second); status != 0 {
+			if status := p.status(t); status != 0 {
 				t.Errorf("exit code is %d, want 0", status)
 			}
 			if !strings.Contains(p.err.String(), "leaving without an answer of the store") {
@@ -159,13 +159,13 @@ func TestAStopDoesNotWaitForAStoreThatDoesNotAnswer(t *testing.T) {
 
 func TestASecondSignalKills(t *testing.T) {
 	dir, address := newStore(t)
-	p := start(t, "run", "--store", address, "--ttl", "60s", "k", "--", "sh", "-c",
+	p := start(t, "run", "--store", address, "--ttl", "10m", "k", "--", "sh", "-c",
 		"trap 'echo asked >> "+dir+"/log' TERM; echo up >> "+dir+"/log; while :; do sleep 0.01; done")
-	awaitLine(t, dir+"/log", "up", 5*time.Second)
+	awaitLine(t, dir+"/log", "up")
 	p.signal(t, syscall.SIGTERM)
-	awaitLine(t, dir+"/log", "asked", 5*time.Second)
+	awaitLine(t, dir+"/log", "asked")
 	p.signal(t, syscall.SIGINT)
-	if status := p.status(t, 3*time.Second); status != 0 {
+	if status := p.status(t); status != 0 {
 		t.Errorf("exit code is %d, want 0", status)
 	}
 }
@@ -175,13 +175,13 @@ func TestSignalsArePassedOn(t *testing.T) {
 	script := `for s in HUP USR1 USR2 QUIT ALRM WINCH; do trap "echo $s >> $DIR/log" $s; done
 echo up >> $DIR/log; while :; do sleep 0.01; done`
 	p := start(t, "run", "--store", address, "k", "--", "env", "DIR="+dir, "sh", "-c", script)
-	awaitLine(t, dir+"/log", "up", 5*time.Second)
+	awaitLine(t, dir+"/log", "up")
 	for name, s := range map[string]syscall.Signal{
 		"HUP": syscall.SIGHUP, "USR1": syscall.SIGUSR1, "USR2": syscall.SIGUSR2, "QUIT": syscall.SIGQUIT,
 		"ALRM": syscall.SIGALRM, "WINCH": syscall.SIGWINCH,
 	} {
 		p.signal(t, s)
-		awaitLine(t, dir+"/log", name, 5*time.Second)
+		awaitLine(t, dir+"/log", name)
 	}
 }
 
@@ -190,7 +190,7 @@ func TestItStandsAgainAfterTheCommandHasEnded(t *testing.T) {
 		dir, address := newStore(t)
 		start(t, "run", "--store", address, "--ttl", "1s", "k", "--", "sh", "-c",
 			fmt.Sprintf("echo term $TENURE_TERM. >> %s/log; exit %d", dir, code))
-		awaitLine(t, dir+"/log", "term 3.", 10*time.Second)
+		awaitLine(t, dir+"/log", "term 3.")
 	}
 }
 
@@ -201,7 +201,7 @@ func TestTheCommandFindsTheTermInItsEnvironment(t *testing.T) {
 		`echo "$TENURE_KEY|$TENURE_NAME|$TENURE_TERM|$TENURE_TTL"; test -S "$TENURE_SOCK" && env | grep -c ^TENURE_TERM=`)
 	p.cmd.Env = append(p.cmd.Env, "TENURE_TERM=99", "TENURE_KEY=of another")
 	p.start(t)
-	if status := p.status(t, 5*time.Second); status != 0 || p.out.String() != "my key|node-a|1|7s\n1\n" {
+	if status := p.status(t); status != 0 || p.out.String() != "my key|node-a|1|7s\n1\n" {
 		t.Errorf("exit code is %d, output %q", status, p.out)
 	}
 }
@@ -211,7 +211,7 @@ func TestTheCommandInheritsStandardInput(t *testing.T) {
 	p := tenure(t, "run", "--store", address, "--once", "k", "--", "cat")
 	p.cmd.Stdin = strings.NewReader("words")
 	p.start(t)
-	if status := p.status(t, 5*time.Second); status != 0 || p.out.String() != "words" {
+	if status := p.status(t); status != 0 || p.out.String() != "words" {
 		t.Errorf("exit code is %d, output %q", status, p.out)
 	}
 }

@@ -96,7 +96,7 @@ func TestAScenarioIsReplayedFromAFileATokenAndStandardInput(t *testing.T) {
 	for _, args := range [][]string{{"--replay", path}, {scenario.Token()}, {"--replay", scenario.Token()}, {"-"}} {
 		p := tenure(t, append([]string{"simulate"}, args...)...)
 		p.cmd.Stdin = strings.NewReader(nobodyLeads)
-		status := p.start(t).status(t, 20*time.Second)
+		status := p.start(t).status(t)
 		if status != 1 || p.out.String() != want {
 			t.Errorf("%v: exit code is %d, output %s%s", args, status, p.out, p.err)
 		}
@@ -193,7 +193,7 @@ func TestASimulationThatIsInterruptedSaysHowFarItCame(t *testing.T) {
 	p := start(t, "simulate", "--seeds", "2000000000")
 	time.Sleep(300 * time.Millisecond) // real time: it cannot be seen from outside when it has begun
 	p.signal(t, syscall.SIGINT)
-	if status := p.status(t, 20*time.Second); status != 130 && status != -1 {
+	if status := p.status(t); status != 130 && status != -1 {
 		t.Errorf("exit code is %d", status)
 	} else if errs := p.err.String(); status == 130 && !strings.Contains(errs, "interrupted after ") {
 		t.Errorf("it says %q", errs)

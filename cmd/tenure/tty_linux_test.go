@@ -6,7 +6,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 	"unsafe"
 )
 
@@ -54,9 +53,9 @@ func TestACommandWithTheTerminalReadsIt(t *testing.T) {
 	_, address := newStore(t)
 	p, far := onTerminal(t, tenure(t, "run", "--store", address, "--tty", "--once", "k", "--",
 		"sh", "-c", "echo ask; read answer; echo got $answer"))
-	eventually(t, "the command asks", 5*time.Second, func() bool { return strings.Contains(p.out.String(), "ask") })
+	eventually(t, "the command asks", func() bool { return strings.Contains(p.out.String(), "ask") })
 	typed(t, far, "yes\n")
-	if status := p.status(t, 5*time.Second); status != 0 || p.out.String() != "ask\ngot yes\n" {
+	if status := p.status(t); status != 0 || p.out.String() != "ask\ngot yes\n" {
 		t.Errorf("exit code is %d, output %q", status, p.out)
 	}
 }
@@ -65,13 +64,13 @@ func TestCtrlCReachesTheCommandWithTheTerminalAndEndsTenure(t *testing.T) {
 	_, address := newStore(t)
 	p, far := onTerminal(t, tenure(t, "run", "--store", address, "--tty", "k", "--", "sh", "-c",
 		"echo up; exec sleep 100"))
-	eventually(t, "the terminal is the command's", 5*time.Second, func() bool {
+	eventually(t, "the terminal is the command's", func() bool {
 		return foregroundOf(t,
 			far) != p.cmd.Process.Pid
 	})
-	eventually(t, "the command runs", 5*time.Second, func() bool { return strings.Contains(p.out.String(), "up") })
+	eventually(t, "the command runs", func() bool { return strings.Contains(p.out.String(), "up") })
 	typed(t, far, ctrlC)
-	if status := p.status(t, 3*time.Second); status != 0 {
+	if status := p.status(t); status != 0 {
 		t.Errorf("exit code is %d, want 0", status)
 	}
 	if !strings.Contains(p.err.String(), "signal 2") {
@@ -83,17 +82,17 @@ func TestTenureTakesTheTerminalBack(t *testing.T) {
 	_, address := newStore(t)
 	p, far := onTerminal(t, tenure(t, "run", "--store", address, "--tty", "--ttl", "30s", "k", "--", "sh", "-c",
 		"read line"))
-	eventually(t, "the terminal is the command's", 5*time.Second, func() bool {
+	eventually(t, "the terminal is the command's", func() bool {
 		return foregroundOf(t,
 			far) != p.cmd.Process.Pid
 	})
 	typed(t, far, "\n")
-	eventually(t, "the terminal is tenure's", 5*time.Second, func() bool {
+	eventually(t, "the terminal is tenure's", func() bool {
 		return foregroundOf(t,
 			far) == p.cmd.Process.Pid
 	})
 	typed(t, far, ctrlC)
-	if status := p.status(t, 3*time.Second); status != 0 {
+	if status := p.status(t); status != 0 {
 		t.Errorf("exit code is %d, want 0", status)
 	}
 }
@@ -115,9 +114,9 @@ func TestCtrlCReachesTenureOtherwise(t *testing.T) {
 	_, address := newStore(t)
 	p, far := onTerminal(t, tenure(t, "run", "--store", address, "k", "--",
 		"sh", "-c", "trap 'echo asked; exit' TERM; trap 'echo interrupted' INT; echo up; while :; do sleep 0.01; done"))
-	eventually(t, "the command runs", 5*time.Second, func() bool { return strings.Contains(p.out.String(), "up") })
+	eventually(t, "the command runs", func() bool { return strings.Contains(p.out.String(), "up") })
 	typed(t, far, ctrlC)
-	if status := p.status(t, 3*time.Second); status != 0 || p.out.String() != "up\nasked\n" {
+	if status := p.status(t); status != 0 || p.out.String() != "up\nasked\n" {
 		t.Errorf("exit code is %d, output %q", status, p.out)
 	}
 }
@@ -125,12 +124,12 @@ func TestCtrlCReachesTenureOtherwise(t *testing.T) {
 func TestACommandThatWantsTheTerminalIsNamedInTheLog(t *testing.T) {
 	_, address := newStore(t)
 	p, _ := onTerminal(t, tenure(t, "run", "--store", address, "k", "--", "sh", "-c", "read line"))
-	eventually(t, "the log has the remedy", 5*time.Second, func() bool {
+	eventually(t, "the log has the remedy", func() bool {
 		return strings.Contains(p.err.String(),
 			"--tty")
 	})
 	p.signal(t, syscall.SIGTERM)
-	if status := p.status(t, 3*time.Second); status != 0 {
+	if status := p.status(t); status != 0 {
 		t.Errorf("exit code is %d, want 0: a stopped command must hear that it is asked", status)
 	}
 }
