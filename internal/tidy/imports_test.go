@@ -22,6 +22,9 @@ var importRules = []rule{
 // layers is the reading order. A package imports packages of its own layer's folder and of those to the left.
 var layers = []string{"lease", "fsm", "events", "actor", "simulate"}
 
+// onlyForTests is what no production code imports, and may so stand to the right of everything.
+const onlyForTests = "internal/contest"
+
 // importOrder looks at production code: a test may use a later package to show an earlier one at work.
 func importOrder(f *file) []fault {
 	var faults []fault
@@ -40,9 +43,12 @@ func importOrder(f *file) []fault {
 			if strings.HasPrefix(to, "internal/tidy") {
 				faults = append(faults, f.at(spec.Pos(), "imports the house rules"))
 			}
+			if to == onlyForTests {
+				faults = append(faults, f.at(spec.Pos(), "imports %s, which is only for tests", to))
+			}
 		case toLayer < 0:
 			faults = append(faults, f.at(spec.Pos(), "%s has no place in the order %v", to, layers))
-		case strings.HasPrefix(f.dir(), "internal/") && toLayer > 0:
+		case strings.HasPrefix(f.dir(), "internal/") && f.dir() != onlyForTests && toLayer > 0:
 			faults = append(faults, f.at(spec.Pos(), "%s imports %s; an internal package serves all layers", f.dir(), to))
 		case toLayer > fromLayer && !strings.HasPrefix(f.dir(), "internal/"):
 			faults = append(faults, f.at(spec.Pos(), "%s imports %s, which stands to its right", f.dir(), to))
@@ -61,7 +67,7 @@ var thirdParty = map[string][]string{
 		"lease/memory", "lease/register", "lease/file", "lease/leasetest", "events", "actor", "simulate",
 	},
 	"github.com/anishathalye/porcupine": {"lease/leasetest"},
-	"testing":                           {"lease/leasetest", "simulate"},
+	"testing":                           {"lease/leasetest", "simulate", onlyForTests},
 }
 
 func coreImports(f *file) []fault {

@@ -9,6 +9,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/go-tenure/tenure/fsm"
+	"github.com/go-tenure/tenure/internal/contest"
 	"github.com/go-tenure/tenure/internal/servers"
 	"github.com/go-tenure/tenure/lease"
 )
@@ -61,16 +62,14 @@ func TestAnElectionOutlivesTheLeaderOfEtcd(t *testing.T) {
 	c := members(t)
 	all := open(t, "", through(c, 0, 1, 2))
 	leader, _ := leads(t, all, c)
-	l, campaigns := contend(t, "outlives", length, open(t, "", through(c, leader)), all)
-	term, _ := l.now()
+	l, campaigns := contest.Start(t, "outlives", length, open(t, "", through(c, leader)), all)
+	term, _ := l.Now()
 	c.Members[leader].Kill()
 	wait(t, campaigns[1], fsm.Leader)
-	eventually(t, "a later term works", func() bool { now, works := l.now(); return works && now > term })
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	eventually(t, "a later term works", func() bool { now, works := l.Now(); return works && now > term })
 	// All leases begin anew when etcd elects a leader; the rest is for its election and for a busy machine.
-	if most := 2*length + 15*time.Second; l.idle > most {
-		t.Errorf("nobody worked for %v; want %v at most", l.idle, most)
+	if idle, most := l.Idle(), 2*length+15*time.Second; idle > most {
+		t.Errorf("nobody worked for %v; want %v at most", idle, most)
 	}
 }
 
@@ -104,8 +103,9 @@ func TestALeaderThatReachesOnlyADeposedLeaderOfEtcdStopsBeforeAnotherIsGranted(t
 	t.Parallel()
 	c := members(t)
 	leader, others := leads(t, open(t, "", through(c, 0, 1, 2)), c)
-	l, campaigns := contend(t, "deposed", length, open(t, "", through(c, leader)), open(t, "", through(c, others...)))
-	term, _ := l.now()
+	l, campaigns := contest.Start(t, "deposed", length, open(t, "", through(c, leader)),
+		open(t, "", through(c, others...)))
+	term, _ := l.Now()
 	c.Cut(leader)
 	wait(t, campaigns[1], fsm.Leader)
 	if now := campaigns[1].Status(); campaigns[0].Status().Leading || now.Term <= term {
@@ -122,7 +122,7 @@ func TestWithoutAMajorityNobodyLeadsAndNothingIsRefused(t *testing.T) {
 	c := members(t)
 	all := through(c, 0, 1, 2)
 	m := open(t, "", all)
-	l, campaigns := contend(t, "majority", length, m, open(t, "", all))
+	l, campaigns := contest.Start(t, "majority", length, m, open(t, "", all))
 	held := campaigns[0].Status()
 	c.Members[1].Kill()
 	c.Members[2].Kill()
@@ -149,10 +149,10 @@ func TestWithoutAMajorityNobodyLeadsAndNothingIsRefused(t *testing.T) {
 			t.Errorf("%s without a majority = %v; want that the outcome is unknown", what, err)
 		}
 	}
-	eventually(t, "the leader stops", func() bool { _, works := l.now(); return !works })
-	term, _ := l.now()
+	eventually(t, "the leader stops", func() bool { _, works := l.Now(); return !works })
+	term, _ := l.Now()
 	time.Sleep(length)
-	if now, works := l.now(); works || now != term {
+	if now, works := l.Now(); works || now != term {
 		t.Errorf("term %d works without a majority, after term %d", now, term)
 	}
 	for _, i := range []int{1, 2} {
@@ -160,5 +160,5 @@ func TestWithoutAMajorityNobodyLeadsAndNothingIsRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, "a later term works", func() bool { now, works := l.now(); return works && now > term })
+	eventually(t, "a later term works", func() bool { now, works := l.Now(); return works && now > term })
 }

@@ -40,17 +40,12 @@ func (b *logbook) String() string {
 func stand(t *testing.T, m lease.Manager, key string, ttl time.Duration, hooks actor.Hooks,
 ) (*actor.Campaign, *logbook) {
 	t.Helper()
-	return campaign(t, m, actor.Election{Key: key, TTL: ttl, Timing: fsm.Timing{Grace: -1}}, hooks)
-}
-
-func campaign(t *testing.T, m lease.Manager, e actor.Election, hooks actor.Hooks) (*actor.Campaign, *logbook) {
-	t.Helper()
 	book := &logbook{}
 	node, err := actor.New(actor.Config{Manager: m, Logger: slog.New(slog.NewTextHandler(book, nil)), Hooks: hooks})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := node.Campaign(e)
+	c, err := node.Campaign(actor.Election{Key: key, TTL: ttl, Timing: fsm.Timing{Grace: -1}})
 	if err != nil {
 		t.Fatal(err)
 	}
