@@ -44,10 +44,13 @@
 //
 // # What the servers can lose
 //
-// With three or five replicas a message is confirmed once most have it. With one, it is confirmed before it is on
-// disk: a server syncs every two minutes unless its sync_interval is set, so a machine that fails can forget a lease
-// that somebody holds, and the term with it. Set sync_interval: always on a single server. A server process that is
-// killed loses nothing.
+// With three or five replicas a message is confirmed once most have it, with one at once; and either way before it is
+// on disk: a server syncs every two minutes unless its sync_interval is set. So a machine that loses power can forget a
+// lease that somebody holds, and the term with it: by itself with one replica, and with more if the others that had the
+// lease are away or forget, too. Set sync_interval: always. A server process that is killed loses nothing.
+//
+// A server that has been deposed as the leader of the stream cannot confirm what it is asked to write, nor end a lease.
+// It can still be read from: an Acquire is refused in vain then, or a holder told that it has lost what it still has.
 //
 // # Connections
 //
