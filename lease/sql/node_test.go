@@ -110,7 +110,7 @@ func TestAFollowerTakesOverFromALeaderOfTheSameFile(t *testing.T) {
 	leads(t, a)
 	b, _ := stand(t, client(), "b")
 	status(t, b, func(error) bool { return b.Status().Leader.Name == "a" })
-	if err := a.Resign(); err != nil {
+	if err := a.Pause(); err != nil { // one that resigns soon stands again, before the other on a busy machine
 		t.Fatal(err)
 	}
 	leads(t, b)
