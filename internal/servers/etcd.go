@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 )
@@ -45,21 +46,16 @@ func etcdSpec(member int, peers, flags []string) Spec {
 
 // etcdReady asks for what needs a leader and its log.
 func etcdReady(ctx context.Context, i Instance) error {
-	text, err := get(ctx, "http://"+i.Addr()+"/health")
+	text, err := get(ctx, i, 0, "/health")
 	if err == nil && !strings.Contains(text, `"health":"true"`) {
 		err = fmt.Errorf("not healthy: %s", text)
 	}
 	return err
 }
 
-// get returns the first kilobyte of what an URL answers.
-func get(ctx context.Context, url string) (string, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return "", err
-	}
-	req.Close = true
-	resp, err := http.DefaultClient.Do(req)
+// get returns the first kilobyte of what the n-th port answers to a request for path.
+func get(ctx context.Context, i Instance, n int, path string) (string, error) {
+	resp, err := i.request(ctx, n, path)
 	if err != nil {
 		return "", err
 	}
@@ -69,4 +65,15 @@ func get(ctx context.Context, url string) (string, error) {
 		err = fmt.Errorf("%s: %s", resp.Status, text)
 	}
 	return string(text), err
+}
+
+// request asks the n-th port for path, on a connection of its own.
+func (i Instance) request(ctx context.Context, n int, path string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+i.AddrOf(n)+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Close = true
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return i.dial(ctx, n) }
+	return (&http.Client{Transport: &http.Transport{DialContext: dial}}).Do(req)
 }

@@ -4,16 +4,10 @@ package servers
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -53,33 +47,14 @@ func KubeAPIServer(etcd string) Spec {
 	}
 }
 
-// KubeCA returns the file that holds the certificate that the API server is trusted by.
-func KubeCA(i Instance) string { return filepath.Join(i.Dir, "server.crt") }
+// KubeCA returns the file that holds the certificate of the authority that the API server is trusted by.
+func KubeCA(i Instance) string { return filepath.Join(i.Dir, "ca.crt") }
 
-// kubeInit makes a key, a certificate of its own for 127.0.0.1, and the list of tokens.
+// kubeInit makes keys, certificates, and the list of tokens.
 func kubeInit(_ context.Context, i Instance) error {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return err
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "kube-apiserver"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, BasicConstraintsValid: true, IsCA: true,
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-	}
-	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		return err
-	}
-	private, err := x509.MarshalECPrivateKey(key)
+	_, err := NewCertificates(i.Dir)
 	tokens := fmt.Sprintf("%s,admin,1,system:masters\n%s,system:serviceaccount:default:tenure,2\n", KubeAdmin, KubeAccount)
-	return errors.Join(err,
-		os.WriteFile(KubeCA(i), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}), 0o600),
-		os.WriteFile(filepath.Join(i.Dir, "server.key"),
-			pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: private}), 0o600),
-		os.WriteFile(filepath.Join(i.Dir, "tokens.csv"), []byte(tokens), 0o600))
+	return errors.Join(err, os.WriteFile(filepath.Join(i.Dir, "tokens.csv"), []byte(tokens), 0o600))
 }
 
 // KubeClient returns a client that trusts the server. Close its idle connections.

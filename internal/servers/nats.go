@@ -56,6 +56,6 @@ func natsSpec(name string, flags []string) Spec {
 
 // natsReady asks for what needs JetStream.
 func natsReady(ctx context.Context, i Instance) error {
-	_, err := get(ctx, "http://"+i.AddrOf(len(i.Ports)-1)+"/healthz")
+	_, err := get(ctx, i, len(i.Ports)-1, "/healthz")
 	return err
 }

@@ -6,7 +6,6 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"net"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -36,7 +35,7 @@ func redisSpec(name string, options []string, program func() ([]string, error)) 
 
 // redisReady asks for a sign of life. A server that loads its data, or wants a password, says so.
 func redisReady(ctx context.Context, i Instance) error {
-	c, err := new(net.Dialer).DialContext(ctx, "tcp", i.Addr())
+	c, err := i.dial(ctx, 0)
 	if err != nil {
 		return err
 	}

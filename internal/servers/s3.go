@@ -58,16 +58,11 @@ func S3rver() Spec {
 
 // s3Ready takes any answer but that of a server that is not up yet.
 func s3Ready(ctx context.Context, i Instance) error {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+i.Addr()+"/", nil)
-	if err != nil {
-		return err
-	}
-	answer, err := http.DefaultClient.Do(r)
+	answer, err := i.request(ctx, 0, "/")
 	if err != nil {
 		return err
 	}
 	_ = answer.Body.Close()
-	http.DefaultClient.CloseIdleConnections()
 	if answer.StatusCode >= http.StatusInternalServerError {
 		return fmt.Errorf("it answers %s", answer.Status)
 	}

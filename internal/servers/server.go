@@ -37,6 +37,7 @@ type Spec struct {
 	Ready func(ctx context.Context, i Instance) error
 	// Patience is how long a start may take. Zero means 60 seconds, which is long even for a loaded machine.
 	Patience time.Duration
+	secure   bool // it speaks TLS, see Secure
 }
 
 // Instance is where one server of a Spec lives. It stays the same across restarts.
@@ -78,7 +79,9 @@ func Start(ctx context.Context, spec Spec) (*Server, error) {
 	}
 	s := &Server{spec: spec, base: base}
 	s.Dir, s.Instance.spec = filepath.Join(base, "data"), &s.spec
-	err = os.Chmod(base, 0o711) // another user must reach its own directory inside
+	if err = os.Chmod(base, 0o711); err == nil { // another user must reach its own directory inside
+		err = s.certify()
+	}
 	for try := 0; err == nil && try < 3; try++ {
 		if s.Ports, err = freePorts(spec.Ports); err != nil {
 			break
