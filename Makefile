@@ -23,7 +23,7 @@ FUZZ_SECONDS ?= 60
 # Further flags for "make test" and "make bench", such as TEST_FLAGS=-v or BENCH=Step.
 TEST_FLAGS ?=
 # Build tags of the tests that "make test" leaves out, because they need a server whose build takes minutes.
-SLOW_TAGS := apiserver
+SLOW_TAGS := apiserver,minio
 TAGS ?=
 BENCH ?= .
 BENCH_FLAGS ?=
@@ -38,7 +38,7 @@ setup:
 
 test: setup
 	@echo "== go test: every package of every module, -race, -shuffle=on"
-	@test -n "$(TAGS)" || echo "== left out: lease/kubernetes against kube-apiserver, which takes minutes to build: make test-all"
+	@test -n "$(TAGS)" || echo "== left out: lease/kubernetes against kube-apiserver and lease/s3 against MinIO, which take minutes to build: make test-all"
 	@go test -race -shuffle=on -timeout 15m -tags '$(TAGS)' $(TEST_FLAGS) work
 	@echo "== the digests of schedules, on one processor, on a 32-bit machine, and as WebAssembly under node"
 	@GOMAXPROCS=1 go test -count=1 -run Digest ./simulate

@@ -65,14 +65,6 @@ func open(t servers.TB, c Config) *Manager {
 	return m
 }
 
-// gateway is a server with a bucket.
-func gateway(t servers.TB) *servers.Server {
-	t.Helper()
-	s := servers.Test(t, servers.VersityGW())
-	create(t, connect(t, s.Addr()))
-	return s
-}
-
 func opened(t servers.TB, addr string) *Manager {
 	t.Helper()
 	return open(t, Config{Client: connect(t, addr)})

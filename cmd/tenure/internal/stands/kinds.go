@@ -44,7 +44,8 @@ func kinds() map[string]Kind {
 	}
 	all["s3"] = s3Kind()
 	maps.Copy(all, sqlKinds())
-	maps.Copy(all, slowKinds())
+	maps.Copy(all, kubernetesKinds())
+	maps.Copy(all, minioKinds())
 	return all
 }
 

@@ -11,8 +11,8 @@ import (
 	"github.com/go-tenure/tenure/internal/servers"
 )
 
-// slowKinds are the stores whose server takes minutes to build.
-func slowKinds() map[string]Kind {
+// kubernetesKinds is Kubernetes, whose server takes minutes to build.
+func kubernetesKinds() map[string]Kind {
 	return map[string]Kind{"kubernetes": {
 		Support: func() servers.Spec { return servers.Etcd() },
 		Server: func(etcd *servers.Server) servers.Spec {
