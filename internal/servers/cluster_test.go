@@ -19,7 +19,7 @@ func TestAMemberThatIsCutOffFromItsPeersAnswersClientsAndComesBack(t *testing.T)
 	}
 	c.Cut(0)
 	eventually(t, "the member that is cut off is on its own", func() bool { return !healthy(0) })
-	text, err := get(t.Context(), "http://"+c.Members[0].Addr()+"/version")
+	text, err := get(t.Context(), c.Members[0].Instance, 0, "/version")
 	if err != nil || !strings.Contains(text, etcdVersion) {
 		t.Errorf("%s, %v; clients should still reach it", text, err)
 	}
