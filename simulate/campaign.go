@@ -30,7 +30,7 @@ type Campaign struct {
 	Seeds int
 	// Twice is how many seeds of a hundred are played twice, to prove that they play the same. 0: 5.
 	Twice int
-	// Progress, if given, is called after every few thousand schedules. Returning false ends the campaign.
+	// Progress, if given, is called after every few hundred schedules. Returning false ends the campaign.
 	Progress func(Result) bool
 }
 
@@ -95,7 +95,7 @@ func (c Campaign) Run() (Result, error) {
 				return r, err
 			}
 		}
-		if c.Progress != nil && i%4096 == 4095 && !c.Progress(r) {
+		if c.Progress != nil && i%256 == 255 && !c.Progress(r) {
 			break
 		}
 	}
