@@ -65,6 +65,14 @@ func (r Record) Vacant() bool { return r.Holder.IsZero() || r.Remaining == 0 }
 // then unknown. Callers bound their own wait all the same. Calls are made with validated arguments (see [CheckKey],
 // [Holder.Check]); a Manager need not repeat that, but must never let a key or name become part of a path, a statement
 // or a URL unescaped.
+//
+// A holder makes one call at a time for a key, but does not wait for ever: what it gave up may arrive at the store
+// after the call that it made next, and was answered. This must take nothing from that answer. An Acquire that was
+// overtaken is refused, by a condition on what it has read or by a number; or it gives the lease a new term, which
+// the holder learns of when it renews, and never an earlier end: lengths may change from one Acquire to the next,
+// and whoever is granted a lease for 60 s works on for most of that, whatever an older request for 5 s does. A Renew
+// that was overtaken is harmless if the store counts from when it carries it out, because all requests of a term are
+// for the same length.
 type Manager interface {
 	// Acquire takes the lease on key for ttl if it is free: never held, released, run out, or held by this very holder
 	// (same name and incarnation), which then gets a new term. It is refused with a *[HeldError] (errors.Is [ErrHeld])

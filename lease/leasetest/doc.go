@@ -13,6 +13,9 @@
 // order of the calls in which every answer is right; if there is none, the whole history is printed. An answer that
 // was lost may have had its effect at any later time, or none.
 //
+// Requests that were given up and arrive late are made by giving up at ever later moments, so how many there are
+// depends on the store and the machine: what is found is a fault, what is not found in one run may be in the next.
+//
 // What the suite does not ask: whether a lease that ran out may be renewed while nobody has taken it; whether the
 // second release of a lease returns nil or lease.ErrLost; whether a watch tells of a lease that runs out, which is
 // no change at the store; that stores without a limit on keys take more than lease.MaxKey bytes; and what one

@@ -40,6 +40,31 @@ func TestEveryMutantIsKilled(t *testing.T) {
 	}
 }
 
+// late is a toy at which a request that was given up arrives after the next, with a lease as long as that one's.
+type late struct {
+	*toy
+	given *bool
+}
+
+func (m late) Acquire(ctx context.Context, key string, h lease.Holder, ttl time.Duration) (lease.Lease, error) {
+	l, err := m.toy.Acquire(ctx, key, h, ttl)
+	if err == nil && *m.given {
+		_, err = m.toy.Acquire(ctx, key, h, ttl)
+	}
+	*m.given = ctx.Err() != nil
+	return l, err
+}
+
+func TestAnAcquireThatComesLateMayRaiseTheTermIfItEndsNothingEarly(t *testing.T) {
+	c, given := defect{}.config(), false
+	open := c.New
+	c.New = func(t TB) lease.Manager { return late{open(t).(*toy), &given} }
+	c.Peer, c.Reopen, c.Erase = nil, nil, nil
+	for _, text := range observe(t.Context(), func(t TB) { overtakenAcquires(c.scene(t)) }) {
+		t.Error(text)
+	}
+}
+
 func (d *defect) with(field int) defect {
 	broken := *d
 	v := reflect.NewAt(reflect.TypeFor[bool](), reflect.ValueOf(&broken).Elem().Field(field).Addr().UnsafePointer())

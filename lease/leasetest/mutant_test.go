@@ -33,6 +33,7 @@ type toyRecord struct {
 	until  time.Time
 	ttl    time.Duration
 	perWho map[string]lease.Term
+	given  time.Duration // length of an Acquire that was given up and is still under way; 0: none is
 }
 
 type toyWatch struct {
@@ -52,7 +53,7 @@ type defect struct {
 	foldedKeys, trimmedKeys, cleanedKeys, cutKeys, unescapedKeys, keyForgotten                                bool
 	contextIgnored, contextRefuses, bareRefusal, wrongRefusal, remainingWrong, limitsIgnored, limitsRefuse    bool
 	readFails, readStale, readForgets, watchDeaf, watchNoFirst, watchNoRelease, watchNoStop, watchOverlaps    bool
-	raceOnRenew, raceOnRelease, refusalExtends, watchFails                                                    bool
+	raceOnRenew, raceOnRelease, refusalExtends, watchFails, overtakenShortens, overtakenRefused               bool
 	watchStopEarly, watchAllKeys, watchOnlyOne, watchBackwards, watchStopsAll, wrongLease, termZero, failMany bool
 }
 
@@ -130,6 +131,7 @@ func (m *toy) live(r *toyRecord) bool {
 
 func (m *toy) Acquire(ctx context.Context, key string, h lease.Holder, ttl time.Duration) (lease.Lease, error) {
 	if err := m.ended(ctx); err != nil {
+		m.giveUp(key, ttl)
 		return lease.Lease{}, err
 	}
 	if err := m.Limits().Check(ttl); err != nil && !m.broken.limitsIgnored {
@@ -175,7 +177,25 @@ func (m *toy) Acquire(ctx context.Context, key string, h lease.Holder, ttl time.
 	if d.wrongLease {
 		h.Meta = ""
 	}
-	return lease.Lease{Key: key, Holder: h, Term: r.term}, nil
+	l := lease.Lease{Key: key, Holder: h, Term: r.term}
+	if r.given > 0 { // here it comes
+		r.term, r.ttl, r.until = r.term+1, r.given, m.clk.Now().Add(r.given)
+		r.given = 0
+	}
+	return l, nil
+}
+
+// giveUp keeps a request that nobody waits for any more, until another has overtaken it.
+func (m *toy) giveUp(key string, ttl time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	_, r := m.record(key)
+	switch {
+	case m.broken.overtakenShortens:
+		r.given = ttl
+	case m.broken.overtakenRefused && r.holder.IsZero():
+		r.holder, r.until = lease.Holder{Name: "nobody knows"}, m.clk.Now().Add(ttl)
+	}
 }
 
 func (m *toy) refusal(key string, r *toyRecord) error {

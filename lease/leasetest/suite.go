@@ -78,6 +78,7 @@ func laws() []law {
 		{"contention is settled in one order", contention},
 		{"contention is settled in one order though answers are lost", contentionWithFaults},
 		{"requests that overtake each other act once", overtaking},
+		{"an acquisition that was given up takes nothing from the next", overtakenAcquires},
 		{"a renewed lease is kept from others", renewalKeepsOthersOut},
 		{"a lease that ran out is free", expiryFrees},
 		{"one of many takes over", oneTakesOver},
