@@ -45,10 +45,12 @@ const answerWithin = 5 * time.Second
 
 // ask reads who leads, and waits for no longer than d. The errors of clients do not always say what ended the wait.
 func ask(ctx context.Context, m store.Manager, key string, d time.Duration) (lease.Record, error) {
-	ctx, cancel := context.WithTimeout(ctx, d)
+	end := time.Now().Add(d)
+	ctx, cancel := context.WithDeadline(ctx, end)
 	defer cancel()
 	r, err := m.Read(ctx, key)
-	if err != nil && ctx.Err() == context.DeadlineExceeded {
+	// A connection that has the same deadline may come to its end before the context does.
+	if err != nil && ctx.Err() != context.Canceled && !time.Now().Before(end) {
 		err = fmt.Errorf("no answer within %v: %w", d, err)
 	}
 	return r, err
