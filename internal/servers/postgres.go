@@ -104,7 +104,7 @@ func PgBouncer(target string) Spec {
 			conf := strings.Join([]string{
 				"[databases]", "* = host=" + host + " port=" + port,
 				"[pgbouncer]", "listen_addr = 127.0.0.1", "listen_port = " + strconv.Itoa(i.Ports[0]), "unix_socket_dir =",
-				"auth_type = trust", "auth_file = " + filepath.Join(i.Dir, "users.txt"),
+				"max_client_conn = 1000", "auth_type = trust", "auth_file = " + filepath.Join(i.Dir, "users.txt"),
 				"pool_mode = transaction", "default_pool_size = 4", "ignore_startup_parameters = extra_float_digits", "",
 			}, "\n")
 			return errors.Join(
