@@ -66,7 +66,7 @@ func TestANodeTellsOfAPermanentFaultOnceAndIsInNoHurry(t *testing.T) {
 	count := actor.Hooks{Called: func(string, fsm.Op, time.Duration, error) { calls.Add(1) }}
 	begun := time.Now()
 	// Calls are given time enough, so that each brings the fault itself.
-	timing := fsm.Timing{TTL: time.Minute, CallTimeout: 2 * time.Second, Retry: 10 * time.Millisecond,
+	timing := fsm.Timing{TTL: time.Minute, CallTimeout: 5 * time.Second, Retry: 10 * time.Millisecond,
 		Poll: 100 * time.Millisecond}
 	c, stop := stand(t, actor.Config{Manager: m, Hooks: count}, actor.Election{Key: "k", Timing: timing})
 	eventually(t, "the store was asked three times", func() bool { return calls.Load() >= 3 })

@@ -61,7 +61,7 @@ func TestAWatchTellsWhenALeaseHasRunOut(t *testing.T) {
 	s := servers.Test(t, servers.Redis())
 	m := rare(t, s.Addr())
 	e := hear(t, m, "k")
-	l := granted(t, opened(t, s.Addr()), "k", alice, 300*time.Millisecond)
+	l := granted(t, opened(t, s.Addr()), "k", alice, 2*time.Second)
 	e.hears(t, "the grant", func(r lease.Record) bool { return r.Lease == l && !r.Vacant() })
 	e.hears(t, "the end", func(r lease.Record) bool { return r.Lease == l && r.Vacant() })
 	if _, n := e.newest(); n != 2 {
