@@ -90,8 +90,9 @@ func TestANodeStandsByUntilTheServerComes(t *testing.T) {
 		t.Fatal(err)
 	}
 	wait(t, c, fsm.Leader)
-	if n := strings.Count(book.String(), "no usable answer"); n != 1 {
-		t.Errorf("the log complains %d times; want once:\n%s", n, book)
+	// The client says what is wrong when its time is up, and so after the node has said that there was no answer.
+	if n := strings.Count(book.String(), "no usable answer"); n < 1 || n > 2 {
+		t.Errorf("the log complains %d times; want once, and once more when the client has said why:\n%s", n, book)
 	}
 }
 
