@@ -251,17 +251,17 @@ type gravity uint8
 
 const (
 	fine      gravity = iota
-	silent            // no answer in time, and no word why
+	silent            // no answer in time, and no word why: that may come
 	passing           // asking again soon may help
 	permanent         // somebody has to do something
 )
 
-// complain keeps the store's error for Status and logs a fault once, until the store is of use again. One that can be
-// explained now is logged anew, and so is one that has become permanent: a server that is back may refuse what it took
-// before.
+// complain keeps the store's error for Status and logs a fault once, until the store is of use again. Of a call that
+// was given up it waits for what the store has to say after all, or for the next. A fault that has become permanent is
+// logged anew: a server that is back may refuse what it took before.
 func (n *Node) complain(c *Campaign, in fsm.Input, err error) {
 	if in.Kind != fsm.Unknown {
-		if c.told > fine {
+		if c.told > silent {
 			n.log.Info("store answers again", "key", c.key)
 		}
 		c.told = fine
@@ -272,8 +272,9 @@ func (n *Node) complain(c *Campaign, in fsm.Input, err error) {
 	bad := passing
 	if in.Permanent {
 		bad = permanent
-	} else if u := (*unanswered)(nil); errors.As(err, &u) && u.why == context.DeadlineExceeded {
-		bad = silent
+	} else if u := (*unanswered)(nil); c.told == fine && errors.As(err, &u) && u.why == context.DeadlineExceeded {
+		c.told = silent
+		return
 	}
 	if bad > c.told {
 		c.told = bad
@@ -296,7 +297,7 @@ func (u *unanswered) Error() string {
 func (u *unanswered) Unwrap() []error { return []error{context.DeadlineExceeded, u.why} }
 
 // explain takes in what a call that was given up has returned after all. A client that asks again by itself until its
-// time is up tells only then what was wrong: that goes into Status, and once into the log.
+// time is up tells only then what was wrong: that goes into Status and into the log.
 func (n *Node) explain(c *Campaign, m *message) {
 	if m.err == context.Canceled || m.err == context.DeadlineExceeded { // which explains nothing
 		return

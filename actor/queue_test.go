@@ -188,16 +188,15 @@ func (s *stubborn) Acquire(ctx context.Context, key string, h lease.Holder, ttl 
 func TestWhatIsWrongIsToldThoughTheStoreSaysItWhenItsTimeIsUp(t *testing.T) {
 	inWorld(t, func(w *world) {
 		var log lines
-		m := &stubborn{Manager: w.faulty(), err: context.Canceled} // which does not say what is wrong
+		m := &stubborn{Manager: w.faulty(), err: errors.New("connection refused")}
 		n := w.node("a", m, func(c *Config) { c.Logger = log.logger() })
 		c := n.campaign(Election{})
-		w.pass(time.Minute)
-		w.same("the error", c.Status().Err, `actor: acquire "billing": no answer in time: context deadline exceeded`)
-		w.same("warnings without an explanation", log.count("store gave no usable answer"), 1)
-		m.err = errors.New("connection refused")
+		const said = `actor: acquire "billing": no answer in time: connection refused`
+		w.pass(2500 * time.Millisecond)
+		w.same("the error", c.Status().Err, said)
 		w.pass(10 * time.Minute)
-		w.same("the error", c.Status().Err, `actor: acquire "billing": no answer in time: connection refused`)
-		w.same("warnings", log.count("store gave no usable answer"), 2)
+		w.same("warnings", log.count("store gave no usable answer"), 1)
+		w.same("warnings that say why", log.count("no answer in time: connection refused"), 1)
 		if err := c.Status().Err; !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, m.err) {
 			w.Errorf("%v does not wrap what it says", err)
 		}
@@ -205,6 +204,23 @@ func TestWhatIsWrongIsToldThoughTheStoreSaysItWhenItsTimeIsUp(t *testing.T) {
 		w.pass(time.Minute)
 		w.state(c, fsm.Leader)
 		w.same("the error", c.Status().Err, nil)
+		w.same("told that it is over", log.count("store answers again"), 1)
+	})
+}
+
+func TestASilentStoreIsComplainedOfAtTheSecondCall(t *testing.T) {
+	inWorld(t, func(w *world) {
+		var log lines
+		m := &stubborn{Manager: w.faulty(), err: context.Canceled} // which does not say what is wrong
+		n := w.node("a", m, func(c *Config) { c.Logger = log.logger() })
+		c := n.campaign(Election{})
+		w.pass(2500 * time.Millisecond)
+		w.same("the error", c.Status().Err, `actor: acquire "billing": no answer in time: context deadline exceeded`)
+		w.same("warnings after one call", log.count("store gave no usable answer"), 0)
+		w.pass(10 * time.Minute)
+		w.same("warnings", log.count("store gave no usable answer"), 1)
+		m.err = nil
+		w.pass(time.Minute)
 		w.same("told that it is over", log.count("store answers again"), 1)
 	})
 }
