@@ -80,6 +80,7 @@ func TestAGrantWaitsForTheStandbysThoughTheRoleDoesNot(t *testing.T) {
 		err := db.QueryRowContext(t.Context(), "SELECT current_setting('synchronous_standby_names')").Scan(&names)
 		return err == nil && names == "absent"
 	})
+	must(t, admin, "CHECKPOINT") // by the process that tells all others to wait for standbys
 	must(t, db, "INSERT INTO control VALUES (1)")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -106,7 +107,7 @@ func TestAGrantWaitsForItsTurnToCommit(t *testing.T) {
 	t.Parallel()
 	s := servers.Test(t, servers.Postgres("synchronous_standby_names = absent"))
 	hasty := open(t, address(s.Addr(), "postgres", "synchronous_commit=local"))
-	must(t, hasty, "CREATE TABLE other (n int)")
+	must(t, hasty, "CREATE TABLE other (n int)", "CHECKPOINT") // by the process that tells all to wait for standbys
 	done(t, Migrate(t.Context(), hasty, ""))
 	waiting := func(event string) func() bool {
 		return func() (is bool) {
