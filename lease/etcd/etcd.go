@@ -12,6 +12,7 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/go-tenure/tenure/internal/audience"
 	"github.com/go-tenure/tenure/lease"
 )
 
@@ -54,10 +55,10 @@ func (c Config) Check() error {
 // and [lease.Limiter], safe for concurrent use, and needs no closing: it has a goroutine only while something is
 // watched.
 type Manager struct {
-	client *clientv3.Client
-	leases pb.LeaseClient // of the client, in the form that lets us choose the number of a lease
-	prefix string
-	watch  watch
+	client   *clientv3.Client
+	leases   pb.LeaseClient // of the client, in the form that lets us choose the number of a lease
+	prefix   string
+	audience *audience.Audience[topic]
 	// newest is the greatest revision that etcd has shown; it never shows a smaller one unless it has lost data.
 	newest atomic.Int64
 
@@ -89,7 +90,7 @@ func New(c Config) (*Manager, error) {
 		client: c.Client, leases: clientv3.RetryLeaseClient(c.Client),
 		prefix: strings.TrimSuffix(c.Prefix, "/") + "/", mine: map[string]sight{},
 	}
-	m.watch.m = m
+	m.audience = audience.New(m.serve)
 	return m, nil
 }
 

@@ -3,14 +3,13 @@ package etcd
 import (
 	"cmp"
 	"context"
-	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/go-tenure/tenure/internal/audience"
 	"github.com/go-tenure/tenure/lease"
 )
 
@@ -23,36 +22,11 @@ const (
 	pause, maxPause = 100 * time.Millisecond, 5 * time.Second
 )
 
-// watch tells of the keys that somebody watches, all over one watch of the prefix. It has one goroutine, from the
-// first add until the last stop.
-type watch struct {
-	m      *Manager
-	mu     sync.Mutex
-	topics map[string]*topic
-	loop   *loop // nil unless something is watched
-}
-
-type loop struct {
-	end  context.CancelFunc
-	wake chan struct{} // holds one signal: somebody was added
-	done chan struct{}
-}
-
-// topic is one key that is watched. All but listeners belongs to the goroutine.
+// topic is what is known of a key that is watched.
 type topic struct {
-	key       string
-	listeners []*listener // guarded by watch.mu
-	record    lease.Record
-	name      string // of the holder in etcd; empty if nobody is
-	revision  int64  // what record is of; 0 before the first read
-	changed   bool   // record has not been told yet
-}
-
-// listener is one caller's interest in one key.
-type listener struct {
-	mu      sync.Mutex         // held while changed runs
-	changed func(lease.Record) // nil once stopped
-	fresh   bool               // it has not been told anything; guarded by watch.mu
+	record   lease.Record
+	name     string // of the holder in etcd; empty if nobody is
+	revision int64  // what record is of; 0 before the first read
 }
 
 // Watch is as in [lease.Watcher]. Renewals are no changes. A record that cannot be read is passed over; Acquire reports
@@ -61,66 +35,15 @@ func (m *Manager) Watch(key string, changed func(lease.Record)) (stop func(), er
 	if err := lease.CheckKey(key); err != nil {
 		return nil, lease.Permanent(err)
 	}
-	return m.watch.add(key, changed), nil
+	return m.audience.Add(key, changed), nil
 }
 
-func (w *watch) add(key string, changed func(lease.Record)) (stop func()) {
-	me := &listener{changed: changed, fresh: true}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.topics == nil {
-		w.topics = map[string]*topic{}
-	}
-	t := w.topics[key]
-	if t == nil {
-		t = &topic{key: key}
-		w.topics[key] = t
-	}
-	t.listeners = append(t.listeners, me)
-	if w.loop == nil {
-		ctx, end := context.WithCancel(context.Background())
-		w.loop = &loop{end: end, wake: make(chan struct{}, 1), done: make(chan struct{})}
-		go w.run(ctx, w.loop)
-	}
-	select {
-	case w.loop.wake <- struct{}{}:
-	default:
-	}
-	return func() {
-		me.mu.Lock() // waits for a call that is running
-		me.changed = nil
-		me.mu.Unlock()
-		w.remove(t, me)
-	}
-}
-
-// remove forgets me, and ends the goroutine after the last.
-func (w *watch) remove(t *topic, me *listener) {
-	w.mu.Lock()
-	t.listeners = slices.DeleteFunc(t.listeners, func(l *listener) bool { return l == me })
-	if len(t.listeners) == 0 && w.topics[t.key] == t {
-		delete(w.topics, t.key)
-	}
-	var last *loop
-	if len(w.topics) == 0 {
-		last, w.loop = w.loop, nil
-	}
-	w.mu.Unlock()
-	if last != nil {
-		last.end()
-		<-last.done
-	}
-}
-
-// run watches, one watch after another: etcd ends a watch when the revision it stands at has been compacted, when the
-// member it is at has lost the leader, and for want of permission.
-func (w *watch) run(ctx context.Context, l *loop) {
-	defer close(l.done)
-	defer l.end()
+// serve watches the whole prefix, one watch after another: etcd ends a watch when the revision it stands at has been
+// compacted, when the member it is at has lost the leader, and for want of permission.
+func (m *Manager) serve(ctx context.Context, l *audience.Loop[topic]) {
 	for wait := pause; ctx.Err() == nil; wait = min(2*wait, maxPause) {
-		if revision, err := w.snapshot(ctx, l, false); err == nil {
-			w.tell(l)
-			w.follow(ctx, l, revision)
+		if revision, err := m.snapshot(ctx, l, l.Keys()); err == nil {
+			m.follow(ctx, l, revision)
 			wait = pause
 		}
 		select {
@@ -131,97 +54,97 @@ func (w *watch) run(ctx context.Context, l *loop) {
 }
 
 // follow tells of what changes after revision, until the watch ends.
-func (w *watch) follow(ctx context.Context, l *loop, revision int64) {
+func (m *Manager) follow(ctx context.Context, l *audience.Loop[topic], revision int64) {
 	// Without a leader, a member would stay silent instead of ending the watch.
 	ctx, cancel := context.WithCancel(clientv3.WithRequireLeader(ctx))
 	defer cancel()
-	changes := w.m.client.Watch(ctx, w.m.prefix, clientv3.WithPrefix(), clientv3.WithRev(revision+1))
+	changes := m.client.Watch(ctx, m.prefix, clientv3.WithPrefix(), clientv3.WithRev(revision+1))
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-l.wake:
-			if _, err := w.snapshot(ctx, l, true); err != nil {
+		case <-l.Wake():
+			if m.welcome(ctx, l) != nil {
 				return
 			}
 		case resp, ok := <-changes:
 			if !ok || resp.Err() != nil {
 				return
 			}
-			w.apply(l, resp.Events)
+			m.apply(l, resp.Events)
 		}
-		w.tell(l)
 	}
 }
 
-// snapshot reads all keys that are watched, or those that have not been read yet, and returns a revision since which
-// nothing was missed.
-func (w *watch) snapshot(ctx context.Context, l *loop, unread bool) (int64, error) {
-	topics := w.all(l)
-	if unread {
-		topics = slices.DeleteFunc(topics, func(t *topic) bool { return t.revision > 0 })
+// welcome tells those who are new what is known, and reads what is not.
+func (m *Manager) welcome(ctx context.Context, l *audience.Loop[topic]) error {
+	var unread []string
+	for _, key := range l.Joined() {
+		l.With(key, func(t *topic) {
+			if t.revision == 0 {
+				unread = append(unread, key)
+			}
+		})
+		tell(l, key)
 	}
+	_, err := m.snapshot(ctx, l, unread)
+	return err
+}
+
+// snapshot reads keys and tells of them. It returns a revision since which nothing was missed.
+func (m *Manager) snapshot(ctx context.Context, l *audience.Loop[topic], keys []string) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	oldest := int64(0)
-	for some := range slices.Chunk(topics, batch) {
+	for some := range slices.Chunk(keys, batch) {
 		ops := make([]clientv3.Op, len(some))
-		for i, t := range some {
-			ops[i] = w.m.get(t.key)
+		for i, key := range some {
+			ops[i] = m.get(key)
 		}
-		resp, err := w.m.transact(ctx, nil, ops, nil)
+		resp, err := m.transact(ctx, nil, ops, nil)
 		if err != nil {
 			return 0, err
 		}
 		now := resp.Header.Revision
 		oldest = cmp.Or(oldest, now)
-		for i, t := range some {
-			if s, err := w.m.sight(t.key, resp.Responses[i].GetResponseRange().Kvs, now); err == nil {
-				t.see(s)
-			}
-			t.revision = now
+		for i, key := range some {
+			s, err := m.sight(key, resp.Responses[i].GetResponseRange().Kvs, now)
+			l.With(key, func(t *topic) {
+				if err == nil {
+					t.see(s)
+				}
+				t.revision = now
+			})
+			tell(l, key)
 		}
 	}
 	return oldest, nil
 }
 
-// all returns the topics of the goroutine l: none once it has been ended, for they may be those of the next one.
-func (w *watch) all(l *loop) []*topic {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.loop != l {
-		return nil
-	}
-	return slices.Collect(maps.Values(w.topics))
-}
-
-func (w *watch) topic(l *loop, key string) *topic {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.loop != l {
-		return nil
-	}
-	return w.topics[key]
-}
-
 // apply takes note of events, those of one revision together: what a key has gone through in between is not told.
-func (w *watch) apply(l *loop, events []*clientv3.Event) {
+func (m *Manager) apply(l *audience.Loop[topic], events []*clientv3.Event) {
+	touched := map[string]struct{}{}
 	for _, e := range events {
 		name := string(e.Kv.Key)
-		key, ok := w.m.keyOf(name)
+		key, ok := m.keyOf(name)
 		if !ok {
 			continue
 		}
-		t := w.topic(l, key)
-		switch {
-		case t == nil, t.revision == 0, e.Kv.ModRevision <= t.revision: // not watched, not read yet, or read since
-		case e.Type == clientv3.EventTypeDelete && name == t.name:
-			t.see(sight{Lease: lease.Lease{Key: key}})
-		case e.Type == clientv3.EventTypePut:
-			if s, err := w.m.sight(key, []*mvccpb.KeyValue{e.Kv}, e.Kv.ModRevision); err == nil {
-				t.see(s)
+		touched[key] = struct{}{}
+		l.With(key, func(t *topic) {
+			switch {
+			case t.revision == 0, e.Kv.ModRevision <= t.revision: // not read yet, or read since
+			case e.Type == clientv3.EventTypeDelete && name == t.name:
+				t.see(sight{Lease: lease.Lease{Key: key}})
+			case e.Type == clientv3.EventTypePut:
+				if s, err := m.sight(key, []*mvccpb.KeyValue{e.Kv}, e.Kv.ModRevision); err == nil {
+					t.see(s)
+				}
 			}
-		}
+		})
+	}
+	for key := range touched {
+		tell(l, key)
 	}
 }
 
@@ -231,43 +154,14 @@ func (t *topic) see(s sight) {
 	if s.Holder.IsZero() {
 		r.Term = t.record.Term
 	}
-	if r.Lease == t.record.Lease {
-		return
-	}
-	t.changed = t.changed || r.Term > 0
 	t.record, t.name = r, s.name
 }
 
-// tell calls those whose key has changed, and those who are new.
-func (w *watch) tell(l *loop) {
-	type call struct {
-		listener *listener
-		record   lease.Record
-	}
-	var calls []call
-	w.mu.Lock()
-	for _, t := range w.topics {
-		if w.loop != l || t.record.Key == "" { // nothing is known of it
-			continue
-		}
-		for _, one := range t.listeners {
-			if t.changed || one.fresh { // that nobody is there may be news, too
-				calls = append(calls, call{one, t.record})
-			}
-			one.fresh = false
-		}
-		t.changed = false
-	}
-	w.mu.Unlock()
-	for _, c := range calls {
-		c.listener.call(c.record)
-	}
-}
-
-func (l *listener) call(r lease.Record) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.changed != nil {
-		l.changed(r)
+// tell tells of key what is known, that nobody is there too. Renewals are no changes.
+func tell(l *audience.Loop[topic], key string) {
+	var r lease.Record
+	l.With(key, func(t *topic) { r = t.record })
+	if r.Key != "" {
+		l.Tell(key, r.Lease, r)
 	}
 }

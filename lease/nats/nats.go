@@ -3,6 +3,7 @@ package nats
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"regexp"
 	"strings"
 	"sync"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/go-tenure/tenure/internal/audience"
 	"github.com/go-tenure/tenure/lease"
 )
 
@@ -59,9 +61,10 @@ func (c Config) Check() error {
 // Manager is the leases of one bucket. It is a [lease.Manager], [lease.Watcher], [lease.Reader] and [lease.Limiter],
 // safe for concurrent use, and needs no closing: it has a goroutine only while something is watched.
 type Manager struct {
-	js     jetstream.JetStream
-	bucket string
-	watch  watch
+	js         jetstream.JetStream
+	bucket     string
+	audience   *audience.Audience[topic]
+	checkEvery time.Duration // defaultCheck but in tests
 	// newest is the greatest position that the bucket has shown; it never shows a smaller one unless it has lost data.
 	newest atomic.Uint64
 
@@ -84,8 +87,8 @@ func New(c Config) (*Manager, error) {
 	if err := c.Check(); err != nil {
 		return nil, lease.Permanent(err)
 	}
-	m := &Manager{js: c.JetStream, bucket: c.Bucket, mine: map[string]sight{}}
-	m.watch.m, m.watch.every = m, checkEvery
+	m := &Manager{js: c.JetStream, bucket: c.Bucket, checkEvery: defaultCheck, mine: map[string]sight{}}
+	m.audience = audience.New(m.serve)
 	return m, nil
 }
 
@@ -112,6 +115,12 @@ func escape(key string) string {
 		}
 	}
 	return b.String()
+}
+
+// unescape returns the key that escape made token of, if it did.
+func unescape(token string) (key string, ok bool) {
+	key, err := url.PathUnescape(strings.ReplaceAll(token, "=", "%"))
+	return key, err == nil && escape(key) == token
 }
 
 // show notes a position that the bucket has reached.

@@ -93,5 +93,13 @@ func TestKeysAreKeptApartInSubjects(t *testing.T) {
 		if got := escape(key); got != want {
 			t.Errorf("%q is written as %q; want %q", key, got, want)
 		}
+		if got, ok := unescape(want); got != key || !ok {
+			t.Errorf("%q is read as %q, %t; want %q", want, got, ok, key)
+		}
+	}
+	for _, foreign := range []string{"a.b", "a=2eb", "%41", "=4", "=41"} {
+		if key, ok := unescape(foreign); ok {
+			t.Errorf("%q is taken for the subject of %q", foreign, key)
+		}
 	}
 }

@@ -97,7 +97,7 @@ func TestAWatchGoesOnInABucketThatIsMadeAnew(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	m, peer := open(t, s.Addr()), open(t, s.Addr())
-	m.watch.every = 50 * time.Millisecond
+	m.checkEvery = 50 * time.Millisecond
 	last := newest(t, m, "watched")
 	l := grant(t, peer, "watched", holder("a"), time.Minute)
 	for range 10 {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/go-tenure/tenure/internal/audience"
 	"github.com/go-tenure/tenure/lease"
 )
 
@@ -97,6 +98,7 @@ func New(c Config) (*Manager, error) {
 		m: m, listen: c.Listen, poll: cmp.Or(c.Poll, defaultPoll), log: c.Logger,
 		echoEvery: defaultEcho, echoTimeout: defaultEchoTimeout,
 	}
+	m.hub.audience = audience.New(m.hub.serve)
 	if m.hub.log == nil {
 		m.hub.log = slog.New(slog.DiscardHandler)
 	}

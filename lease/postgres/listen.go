@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/go-tenure/tenure/internal/audience"
 	"github.com/go-tenure/tenure/lease"
 )
 
@@ -32,7 +33,7 @@ var (
 )
 
 // hearken listens on one connection after another until the context ends.
-func (h *hub) hearken(ctx context.Context, l *loop) {
+func (h *hub) hearken(ctx context.Context, l *audience.Loop[subject]) {
 	pause, silent := firstPause, false
 	for {
 		err := h.session(ctx, l, func() {
@@ -41,7 +42,7 @@ func (h *hub) hearken(ctx context.Context, l *loop) {
 			}
 			pause, silent = firstPause, false
 		})
-		if l.prompt.Swap(false) {
+		if h.prompt.Swap(false) {
 			h.markAll(l) // and from now on poll more often
 		}
 		if ctx.Err() != nil {
@@ -60,7 +61,7 @@ func (h *hub) hearken(ctx context.Context, l *loop) {
 
 // session listens on one connection for as long as it is of use, and returns why it is not. It calls works when the
 // first notification of its own has come back: until then nothing shows that any will come.
-func (h *hub) session(ctx context.Context, l *loop, works func()) error {
+func (h *hub) session(ctx context.Context, l *audience.Loop[subject], works func()) error {
 	conn, err := h.connect(ctx)
 	if err != nil {
 		return err
@@ -88,7 +89,7 @@ func (h *hub) session(ctx context.Context, l *loop, works func()) error {
 		switch {
 		case n != nil && n.Channel == echo:
 			asked, due = false, time.Now().Add(h.echoEvery)
-			if !l.prompt.Swap(true) {
+			if !h.prompt.Swap(true) {
 				works()
 			}
 		case n != nil: // what it says is anybody's: a key to look up, no more

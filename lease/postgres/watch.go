@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"log/slog"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/go-tenure/tenure/internal/audience"
 	"github.com/go-tenure/tenure/lease"
 )
 
@@ -25,8 +25,8 @@ const (
 	rarer = 10
 )
 
-// hub tells of changes of all watched keys. From the first watch until the last stop it has one goroutine that reads
-// and tells, and one that listens if there is something to listen with.
+// hub tells of changes of all watched keys: from one goroutine that reads and tells, and one that listens if there is
+// something to listen with.
 type hub struct {
 	m      *Manager
 	listen func(context.Context) (*pgx.Conn, error)
@@ -35,42 +35,19 @@ type hub struct {
 
 	echoEvery, echoTimeout time.Duration
 
-	mu   sync.Mutex
-	keys map[string]*subject
-	loop *loop // nil unless something is watched
+	audience *audience.Audience[subject]
+	prompt   atomic.Bool // whether LISTEN works
 }
 
-// subject is a key that is watched.
+// subject is what is known of a key that is watched.
 type subject struct {
-	watchers map[*watcher]struct{}
-	due      bool // is to be read
+	due bool // is to be read
 }
 
-// watcher is one caller's interest in one key.
-type watcher struct {
-	mu      sync.Mutex // held while changed runs
-	changed func(lease.Record)
-	told    seen
-}
-
-// seen is what distinguishes two states of a row. Its zero value is that of a row that does not exist.
+// seen is what distinguishes two states of a row.
 type seen struct {
 	lease lease.Lease
 	ends  string
-}
-
-type loop struct {
-	wake   chan struct{} // has one when there is something due
-	prompt atomic.Bool   // whether LISTEN works
-	cancel context.CancelFunc
-	wg     sync.WaitGroup
-}
-
-func (l *loop) nudge() {
-	select {
-	case l.wake <- struct{}{}:
-	default:
-	}
 }
 
 // Watch calls changed with the record of key, now and after each change; see [lease.Watcher]. Changes of hands are told
@@ -80,111 +57,52 @@ func (m *Manager) Watch(key string, changed func(lease.Record)) (func(), error) 
 	if err := lease.CheckKey(key); err != nil {
 		return nil, lease.Permanent(err)
 	}
-	return m.hub.add(key, changed), nil
+	return m.hub.audience.Add(key, changed), nil
 }
 
-func (h *hub) add(key string, changed func(lease.Record)) (stop func()) {
-	me := &watcher{changed: changed}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.keys == nil {
-		h.keys = map[string]*subject{}
-	}
-	s := h.keys[key]
-	if s == nil {
-		s = &subject{watchers: map[*watcher]struct{}{}}
-		h.keys[key] = s
-	}
-	s.watchers[me], s.due = struct{}{}, true
-	if h.loop == nil {
-		h.begin()
-	}
-	h.loop.nudge()
-	return func() {
-		me.mu.Lock() // waits for a call that is running
-		me.changed = nil
-		me.mu.Unlock()
-		h.remove(key, me)
-	}
-}
-
-// begin starts the goroutines. h.mu is held.
-func (h *hub) begin() {
-	ctx, cancel := context.WithCancel(context.Background())
-	l := &loop{wake: make(chan struct{}, 1), cancel: cancel}
-	h.loop = l
-	l.wg.Go(func() { h.run(ctx, l) })
+// serve reads, tells and listens until its context ends.
+func (h *hub) serve(ctx context.Context, l *audience.Loop[subject]) {
+	var wg sync.WaitGroup
+	defer wg.Wait()
 	if h.listen != nil {
-		l.wg.Go(func() { h.hearken(ctx, l) })
+		wg.Go(func() { h.hearken(ctx, l) })
 	}
-}
-
-// remove forgets me, and ends the goroutines after the last.
-func (h *hub) remove(key string, me *watcher) {
-	h.mu.Lock()
-	if s := h.keys[key]; s != nil {
-		delete(s.watchers, me)
-		if len(s.watchers) == 0 {
-			delete(h.keys, key)
-		}
-	}
-	var last *loop
-	if len(h.keys) == 0 {
-		last, h.loop = h.loop, nil
-	}
-	h.mu.Unlock()
-	if last != nil {
-		last.cancel()
-		last.wg.Wait()
-	}
-}
-
-// watched is what l is to tell of: nothing after its end, though there may be a loop after it whose news it must not
-// overtake. h.mu is held.
-func (h *hub) watched(l *loop) map[string]*subject {
-	if h.loop != l {
-		return nil
-	}
-	return h.keys
+	h.run(ctx, l)
 }
 
 // hear has a key read soon if it is watched.
-func (h *hub) hear(l *loop, key string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if s := h.watched(l)[key]; s != nil {
-		s.due = true
-		l.nudge()
+func (h *hub) hear(l *audience.Loop[subject], key string) {
+	if l.With(key, func(s *subject) { s.due = true }) {
+		l.Nudge()
 	}
 }
 
 // markAll has every watched key read soon.
-func (h *hub) markAll(l *loop) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, s := range h.watched(l) {
+func (h *hub) markAll(l *audience.Loop[subject]) {
+	l.Each(func(_ string, s *subject) bool {
 		s.due = true
-	}
-	l.nudge()
+		return true
+	})
+	l.Nudge()
 }
 
 // run reads what is due, and everything at each poll. Anybody may send notifications: if there was nothing new behind
 // one, the next has to wait a little.
-func (h *hub) run(ctx context.Context, l *loop) {
-	next := time.Now().Add(h.interval(l))
+func (h *hub) run(ctx context.Context, l *audience.Loop[subject]) {
+	next := time.Now().Add(h.interval())
 	var calm time.Duration
 	for {
 		polls := !time.Now().Before(next)
 		if polls {
 			h.markAll(l)
 		}
-		if soon := time.Now().Add(h.interval(l)); polls || soon.Before(next) { // or LISTEN has stopped working
+		if soon := time.Now().Add(h.interval()); polls || soon.Before(next) { // or LISTEN has stopped working
 			next = soon
 		}
 		told, err := h.readDue(ctx, l)
 		switch {
 		case err != nil: // what was due still is
-			l.nudge()
+			l.Nudge()
 			calm = min(h.poll, defaultPoll)
 			if raced(err) {
 				calm = min(rand.N(20*time.Millisecond), h.poll)
@@ -194,16 +112,16 @@ func (h *hub) run(ctx context.Context, l *loop) {
 		case !polls:
 			calm = min(max(2*calm, time.Millisecond), h.poll/4, defaultPoll/4)
 		}
-		if !sleep(ctx, calm, nil) || !sleep(ctx, time.Until(next), l.wake) {
+		if !sleep(ctx, calm, nil) || !sleep(ctx, time.Until(next), l.Wake()) {
 			return
 		}
 	}
 }
 
 // interval is how long until the next poll, a little different each time so that not all processes poll at once.
-func (h *hub) interval(l *loop) time.Duration {
+func (h *hub) interval() time.Duration {
 	every := h.poll
-	if l.prompt.Load() {
+	if h.prompt.Load() {
 		every *= rarer
 	}
 	return every - time.Duration(rand.Int64N(int64(every)/5))
@@ -223,21 +141,25 @@ func sleep(ctx context.Context, d time.Duration, wake <-chan struct{}) bool {
 }
 
 // readDue reads the keys that are due and tells of them. It reports whether there was anything to tell.
-func (h *hub) readDue(ctx context.Context, l *loop) (told bool, err error) {
+func (h *hub) readDue(ctx context.Context, l *audience.Loop[subject]) (told bool, err error) {
+	for _, key := range l.Joined() {
+		l.With(key, func(s *subject) { s.due = true })
+	}
 	var due []string
-	h.mu.Lock()
-	for key, s := range h.watched(l) {
+	l.Each(func(key string, s *subject) bool {
 		if s.due {
 			due = append(due, key)
 			s.due = false
 		}
-	}
-	h.mu.Unlock()
+		return true
+	})
 	for keys := range slices.Chunk(due, chunk) {
 		rows, e := h.m.readMany(ctx, keys)
 		if e != nil {
 			err = e
-			h.again(keys)
+			for _, key := range keys {
+				l.With(key, func(s *subject) { s.due = true })
+			}
 			continue
 		}
 		for _, key := range keys {
@@ -247,48 +169,13 @@ func (h *hub) readDue(ctx context.Context, l *loop) (told bool, err error) {
 	return told || len(due) == 0, err
 }
 
-// again makes keys due that could not be read.
-func (h *hub) again(keys []string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, key := range keys {
-		if s := h.keys[key]; s != nil {
-			s.due = true
-		}
-	}
-}
-
 // tell tells those who watch a key of its row, nil if it has none, and reports whether it was news to anybody.
-func (h *hub) tell(l *loop, key string, w *row) (told bool) {
-	r, now := lease.Record{Lease: lease.Lease{Key: key}}, seen{}
-	if w != nil {
-		var err error
-		if r, err = w.record(key); err != nil {
-			return false
-		}
-		now = seen{r.Lease, w.ends.String}
+func (h *hub) tell(l *audience.Loop[subject], key string, w *row) bool {
+	if w == nil {
+		return l.Tell(key, nil, lease.Record{Lease: lease.Lease{Key: key}})
 	}
-	h.mu.Lock()
-	var all []*watcher
-	if s := h.watched(l)[key]; s != nil {
-		all = slices.Collect(maps.Keys(s.watchers))
-	}
-	h.mu.Unlock()
-	for _, one := range all {
-		told = one.call(r, now) || told
-	}
-	return told
-}
-
-func (w *watcher) call(r lease.Record, now seen) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.changed == nil || w.told == now {
-		return false
-	}
-	w.told = now
-	w.changed(r)
-	return true
+	r, err := w.record(key)
+	return err == nil && l.Tell(key, seen{r.Lease, w.ends.String}, r)
 }
 
 // readMany reads rows in one statement. What has no row is not in the map.

@@ -81,9 +81,7 @@ func ear(t *testing.T, c Config) (*Manager, *notes) {
 }
 
 func (m *Manager) hears() bool {
-	m.hub.mu.Lock()
-	defer m.hub.mu.Unlock()
-	return m.hub.loop != nil && m.hub.loop.prompt.Load()
+	return m.hub.prompt.Load()
 }
 
 func TestOneConnectionListensForAllKeysAndOnlyWhileSomethingIsWatched(t *testing.T) {
@@ -124,11 +122,8 @@ func TestOneConnectionListensForAllKeysAndOnlyWhileSomethingIsWatched(t *testing
 		eventually(t, "the release is told to the one that is left", func() bool {
 			return n.is(lease.Lease{Key: "k49", Term: l.Term})
 		})
-		m.hub.mu.Lock()
-		left := len(m.hub.keys)
-		m.hub.mu.Unlock()
-		if left != 1 {
-			t.Errorf("%d keys are watched", left)
+		if left := m.hub.audience.Loop().Keys(); len(left) != 1 {
+			t.Errorf("%q are watched", left)
 		}
 	}
 }

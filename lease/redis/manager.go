@@ -10,6 +10,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/go-tenure/tenure/internal/audience"
 	"github.com/go-tenure/tenure/lease"
 )
 
@@ -74,10 +75,10 @@ func unfit(r rune) bool { return r < 0x20 || r >= 0x7f || r == '{' || r == '}' }
 // Manager is a [lease.Manager] in Redis or Valkey. It is safe for concurrent use and needs no closing: what runs for
 // its watches ends with the last of them.
 type Manager struct {
-	c     Config
-	id    string        // names this Manager in the records
-	calls atomic.Uint64 // numbers its Acquires
-	watch watch
+	c        Config
+	id       string        // names this Manager in the records
+	calls    atomic.Uint64 // numbers its Acquires
+	audience *audience.Audience[watched]
 	// silence is how long a subscription may be silent before it is asked for a sign of life, and again until it is given
 	// up: a connection that is dead at the other end looks like one on which nothing happens.
 	silence time.Duration
@@ -101,7 +102,9 @@ func New(c Config) (*Manager, error) {
 	if c.Poll == 0 {
 		c.Poll = 10 * time.Second
 	}
-	return &Manager{c: c, id: lease.NewIncarnation(), silence: 5 * time.Second}, nil
+	m := &Manager{c: c, id: lease.NewIncarnation(), silence: 5 * time.Second}
+	m.audience = audience.New(m.serve)
+	return m, nil
 }
 
 // Limits returns the lengths of leases: 100 ms to 30 days.

@@ -7,13 +7,15 @@ import (
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/go-tenure/tenure/internal/audience"
 )
 
 // pause is how long to wait before a connection is made anew.
 const pause = 200 * time.Millisecond
 
 // listen keeps one subscription until ctx ends, and makes due what it hears of.
-func (m *Manager) listen(ctx context.Context, l *loop) {
+func (m *Manager) listen(ctx context.Context, l *audience.Loop[watched]) {
 	for ctx.Err() == nil {
 		m.subscribed(ctx, l)
 		select {
@@ -24,7 +26,7 @@ func (m *Manager) listen(ctx context.Context, l *loop) {
 }
 
 // subscribed is the life of one connection.
-func (m *Manager) subscribed(ctx context.Context, l *loop) {
+func (m *Manager) subscribed(ctx context.Context, l *audience.Loop[watched]) {
 	s := m.c.Client.Subscribe(ctx)
 	defer func() { _ = s.Close() }()
 	defer context.AfterFunc(ctx, func() { _ = s.Close() })() // receiving does not look at ctx
@@ -46,9 +48,9 @@ func (m *Manager) subscribed(ctx context.Context, l *loop) {
 		}
 		switch n := news.(type) {
 		case *goredis.Subscription: // whatever happened before was not heard
-			m.watch.heard(l, "")
+			heard(l, "")
 		case *goredis.Message:
-			m.watch.heard(l, n.Payload)
+			heard(l, n.Payload)
 		}
 	}
 }

@@ -176,7 +176,7 @@ func TestARecordThatIsOfNoUseDoesNotDisturbTheOthers(t *testing.T) {
 			t.Errorf("told of a record that is none: %+v", r)
 		}
 	}
-	keys, _ := m.watch.overdue(m.watch.loop, time.Now())
+	keys, _ := overdue(m.audience.Loop(), time.Now())
 	if len(keys) > 0 {
 		t.Errorf("%q are read again and again", keys)
 	}
@@ -193,7 +193,7 @@ func TestAWatchEndsThoughTheServerHangs(t *testing.T) {
 	if err := s.Pause(); err != nil {
 		t.Fatal(err)
 	}
-	m.watch.heard(m.watch.loop, "")
+	heard(m.audience.Loop(), "")
 	begun := time.Now()
 	stop()
 	stop()

@@ -306,13 +306,7 @@ func (s *server) Watch(key string, changed func(lease.Record)) (func(), error) {
 	if err := lease.CheckKey(key); err != nil {
 		return nil, lease.Permanent(err)
 	}
-	first := true
-	return s.poll.add(key, func(v view) {
-		if v.text != "" || !first { // a key without a row is no news at first
-			changed(v.record)
-		}
-		first = false
-	}), nil
+	return s.poll.audience.Add(key, changed), nil
 }
 
 // batch bounds the keys of one query.
@@ -324,6 +318,7 @@ func (s *server) look(ctx context.Context, keys []string, _ bool) (map[string]vi
 	for some := range slices.Chunk(keys, batch) {
 		args := make([]any, len(some))
 		for i, key := range some {
+			// A key without a row is no news at first.
 			views[key], args[i] = view{record: lease.Record{Lease: lease.Lease{Key: key}}}, key
 		}
 		query := "SELECT lease_key, CAST(expires_at AS CHAR), term, holder, incarnation, meta, " +

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/go-tenure/tenure/lease"
 )
 
 // What the last look saw belongs to one goroutine, and one that looked earlier must not tell later.
@@ -24,17 +26,15 @@ func TestALookBeginsOnlyWhenTheOneBeforeItHasEnded(t *testing.T) {
 		<-goOn // as a query that does not heed its context
 		return nil, nil
 	})
-	first := p.add(key, func(view) {})
+	first := p.audience.Add(key, func(lease.Record) {})
 	<-began
 	var wg sync.WaitGroup
 	wg.Go(first)
 	for ended := false; !ended; { // until the first is taken off and waited for
 		time.Sleep(time.Millisecond)
-		p.mu.Lock()
-		ended = p.end == nil
-		p.mu.Unlock()
+		ended = p.audience.Loop() == nil
 	}
-	second := p.add(key, func(view) {})
+	second := p.audience.Add(key, func(lease.Record) {})
 	time.Sleep(50 * time.Millisecond)
 	close(goOn)
 	<-began

@@ -215,7 +215,7 @@ func (r *rows) shared() (string, time.Duration) {
 
 // Notify calls changed after changes of the record of key, see [register.Notifier].
 func (r *rows) Notify(key string, changed func()) (func(), error) {
-	return r.poll.add(key, func(view) { changed() }), nil
+	return r.poll.audience.Add(key, func(lease.Record) { changed() }), nil
 }
 
 // look asks whether anything in the database has changed, and only then reads. The answer is a number that means
@@ -243,7 +243,7 @@ func (r *rows) look(ctx context.Context, keys []string, all bool) (map[string]vi
 	for some := range slices.Chunk(keys, batch) {
 		args := make([]any, len(some))
 		for i, key := range some {
-			views[key], args[i] = view{}, key
+			views[key], args[i] = view{state: ""}, key
 		}
 		found, err := c.QueryContext(ctx, "SELECT lease_key, record FROM "+r.table+" WHERE lease_key IN (?"+
 			strings.Repeat(", ?", len(some)-1)+")", args...)
@@ -253,7 +253,7 @@ func (r *rows) look(ctx context.Context, keys []string, all bool) (map[string]vi
 		for found.Next() {
 			var key, record string
 			if err := found.Scan(&key, &record); err == nil {
-				views[key] = view{text: record}
+				views[key] = view{state: record}
 			}
 		}
 		if err := errors.Join(found.Err(), found.Close()); err != nil {
