@@ -113,6 +113,10 @@ func help(_ *command, args []string, out io.Writer) (int, error) {
 const storesHelp = `docs/stores has a page on each, with what it needs and all that may stand after the "?". Passwords
 stand in TENURE_STORE, in files or in the environment, not in arguments, which every user of the
 host can read.
+
+ca=FILE names the authority that has signed the certificate of the server, if this host does not
+trust it; cert=FILE and key=FILE are the client's own certificate (postgres: sslrootcert, sslcert
+and sslkey, with sslmode=verify-full; kubernetes: ca-file).
 `
 
 func explain(out io.Writer, c *command) {

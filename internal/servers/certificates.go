@@ -32,7 +32,7 @@ type Certificates struct {
 func NewCertificates(dir string) (Certificates, error) {
 	in := func(name string) string { return filepath.Join(dir, name) }
 	c := Certificates{in("ca.crt"), in("server.crt"), in("server.key"), in("client.crt"), in("client.key")}
-	authority := certificate("authority of tests")
+	authority := certificate("authority " + rand.Text()) // OpenSSL tells those of one name apart by their signatures only
 	authority.IsCA, authority.KeyUsage = true, x509.KeyUsageCertSign
 	key, err := issue(c.CA, "", authority, authority, nil)
 	if err != nil {

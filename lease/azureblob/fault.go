@@ -11,6 +11,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 
+	"github.com/go-tenure/tenure/internal/trust"
 	"github.com/go-tenure/tenure/lease"
 )
 
@@ -40,7 +41,7 @@ func explain(err error) error {
 		}
 		return e
 	case errors.As(err, &address): // its text has the whole URL, which may have been signed
-		return &fault{fmt.Sprintf("%s: %v", address.Op, address.Err), err}
+		return trust.Explain(&fault{fmt.Sprintf("%s: %v", address.Op, address.Err), err})
 	}
 	return err
 }

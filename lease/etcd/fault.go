@@ -5,11 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/status"
 
+	"github.com/go-tenure/tenure/internal/trust"
 	"github.com/go-tenure/tenure/lease"
 )
 
@@ -36,7 +40,11 @@ func (m *Manager) explain(ctx context.Context, err error) error {
 		err = fmt.Errorf("%w: %w", end, err)
 	}
 	if ctx.Err() != nil {
-		return fmt.Errorf("no answer from %s: %w", strings.Join(m.client.Endpoints(), ", "), err)
+		err = fmt.Errorf("no answer from %s: %w", strings.Join(m.client.Endpoints(), ", "), err)
+		if why := m.unconnected(); why != nil {
+			err = trust.Explain(fmt.Errorf("%w: %w", err, why))
+		}
+		return err
 	}
 	known := rpctypes.Error(err)
 	for _, r := range remedies {
@@ -53,10 +61,29 @@ func (m *Manager) explain(ctx context.Context, err error) error {
 	case codes.Unimplemented:
 		return lease.Permanent(fmt.Errorf("%w; what answers at %s is no etcd of version 3", err,
 			strings.Join(m.client.Endpoints(), ", ")))
+	case codes.Unavailable:
+		return trust.Explain(err)
 	case codes.DeadlineExceeded: // the context was about to end
 		return fmt.Errorf("%w: %w", context.DeadlineExceeded, err)
 	}
 	return err
+}
+
+// unconnected returns why there is no connection to any member, nil if there may be one. The client keeps that to
+// itself and tries again until the context ends. A call that it does not try again brings it out: without a connection
+// it fails at once, and nothing is sent.
+func (m *Manager) unconnected() error {
+	conn := m.client.ActiveConnection()
+	if conn == nil || conn.GetState() != connectivity.TransientFailure {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	_, err := pb.NewKVClient(conn).Range(ctx, &pb.RangeRequest{Key: []byte(m.prefix), Serializable: true})
+	if status.Code(err) != codes.Unavailable {
+		return nil
+	}
+	return errors.New(status.Convert(err).Message())
 }
 
 // fail names the call that failed.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/go-tenure/tenure/internal/trust"
 	"github.com/go-tenure/tenure/lease"
 )
 
@@ -28,7 +29,7 @@ func absent(err error) bool {
 func explain(err error) error {
 	var s *StatusError
 	if !errors.As(err, &s) {
-		return err
+		return trust.Explain(err)
 	}
 	switch {
 	case s.Code == statusUnauthorized:

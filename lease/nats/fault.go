@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/go-tenure/tenure/internal/trust"
 	"github.com/go-tenure/tenure/lease"
 )
 
@@ -32,6 +33,11 @@ func (m *Manager) explain(ctx context.Context, err, was error) error {
 			text += ", and make a new connection"
 		}
 		return lease.Permanent(fmt.Errorf("%w: %w; %s", err, last, text))
+	}
+	if !nc.IsConnected() && last != nil {
+		if why := trust.Explain(last); errors.Is(why, lease.ErrPermanent) {
+			return fmt.Errorf("%w: %w", err, why)
+		}
 	}
 	if end := ctx.Err(); end != nil {
 		if !errors.Is(err, end) {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/go-tenure/tenure/internal/trust"
 	"github.com/go-tenure/tenure/lease"
 )
 
@@ -80,12 +81,16 @@ func (m *Manager) fail(ctx context.Context, op, key string, err error) error {
 	return out
 }
 
-// because adds to an error why the context has ended, if it has: drivers do not always say.
+// because adds to an error why the context has ended, if it has: drivers do not always say; and what to do about a
+// connection that is not trusted.
 func because(ctx context.Context, err error) error {
 	for _, cause := range []error{ctx.Err(), context.Cause(ctx)} {
 		if cause != nil && !errors.Is(err, cause) {
 			err = errors.Join(err, cause)
 		}
+	}
+	if state(err) == "" {
+		err = trust.Explain(err)
 	}
 	return err
 }

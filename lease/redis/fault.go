@@ -7,6 +7,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/go-tenure/tenure/internal/trust"
 	"github.com/go-tenure/tenure/lease"
 )
 
@@ -53,7 +54,7 @@ func explain(err error, record string) error {
 	}
 	var refusal goredis.Error
 	if !errors.As(err, &refusal) {
-		return oneLine{err}
+		return oneLine{trust.Explain(err)}
 	}
 	for _, r := range remedies {
 		if !says(refusal.Error(), r.code) {

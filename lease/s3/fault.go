@@ -10,6 +10,7 @@ import (
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"github.com/go-tenure/tenure/internal/trust"
 	"github.com/go-tenure/tenure/lease"
 )
 
@@ -65,6 +66,9 @@ func (b *bucket) explain(err error) error {
 	}
 	if advice, ok := remedies[code(err)]; ok {
 		return lease.Permanent(fmt.Errorf("%w; %s", err, advice))
+	}
+	if code(err) == "" {
+		return trust.Explain(err)
 	}
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 
+	"github.com/go-tenure/tenure/internal/trust"
 	"github.com/go-tenure/tenure/lease"
 )
 
@@ -20,6 +21,8 @@ func (s *server) explain(err error) error {
 	}
 	remedy := ""
 	switch number(err) {
+	case 0: // not the server's
+		return trust.Explain(err)
 	case 1044, 1045, 1130, 1142, 1143, 1227, 1370, 1698, 1820, 1862: // no access, of one kind or the other
 		remedy = "give this user the right to log in and SELECT, INSERT and UPDATE on " + s.table
 	case 1049: // no such database

@@ -2,11 +2,9 @@ package store
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -103,23 +101,9 @@ func etcdTLS(parameters url.Values) (*tls.Config, error) {
 	if v := parameters.Get("tls"); parameters.Has("tls") && v != "true" {
 		return nil, fault("etcd: tls=%s is not known; write tls=true, or leave it out", v)
 	}
-	c := &tls.Config{MinVersion: tls.VersionTLS12}
-	if file := parameters.Get("ca"); file != "" {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			return nil, fault("etcd: ca: %v", err)
-		}
-		c.RootCAs = x509.NewCertPool()
-		if !c.RootCAs.AppendCertsFromPEM(text) {
-			return nil, fault("etcd: ca: %s holds no certificate in PEM", file)
-		}
-	}
-	if cert, key := parameters.Get("cert"), parameters.Get("key"); cert != "" || key != "" {
-		pair, err := tls.LoadX509KeyPair(cert, key)
-		if err != nil {
-			return nil, fault("etcd: cert and key: %v", err)
-		}
-		c.Certificates = []tls.Certificate{pair}
+	c, err := tlsConfig(parameters)
+	if err != nil {
+		return nil, fault("etcd: %v", err)
 	}
 	return c, nil
 }

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/url"
@@ -14,11 +13,12 @@ import (
 	natsio "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/go-tenure/tenure/internal/trust"
 	"github.com/go-tenure/tenure/lease/nats"
 )
 
 // natsParameters are what may stand behind the ? of an address.
-var natsParameters = []string{"ca", "cert", "key", "creds", "domain", "create"}
+var natsParameters = []string{"tls", "ca", "cert", "key", "creds", "domain", "create"}
 
 // openNATS opens nats://USER:PASSWORD@HOST:PORT,HOST:PORT/BUCKET.
 func openNATS(address string) (Manager, func() error, error) {
@@ -64,6 +64,9 @@ func openNATS(address string) (Manager, func() error, error) {
 		}
 		if err == nil || errors.Is(err, jetstream.ErrBucketExists) { // whether it is as it should be, Acquire says
 			return nil
+		}
+		if last := nc.LastError(); !nc.IsConnected() && last != nil {
+			err = fmt.Errorf("%w: %w", err, trust.Explain(last))
 		}
 		return fmt.Errorf("nats: make the bucket %s: %w", bucket, err)
 	}
@@ -127,29 +130,25 @@ func natsOptions(address string) (servers, bucket string, with url.Values, o []n
 }
 
 // natsFiles reads the files that the parameters name, so that a missing one is an error now and not at some later time.
+// With TLS a server that does not speak it is refused.
 func natsFiles(parameters url.Values) ([]natsio.Option, error) {
 	var o []natsio.Option
-	for _, name := range []string{"ca", "cert", "key", "creds"} {
-		if file := parameters.Get(name); file != "" {
-			if _, err := os.ReadFile(file); err != nil {
-				return nil, fmt.Errorf("%s: %w", name, err)
-			}
-		}
+	if v := parameters.Get("tls"); parameters.Has("tls") && v != "true" {
+		return nil, fmt.Errorf("tls=%.40s is not known; write tls=true, or leave it out", v)
 	}
-	if ca := parameters.Get("ca"); ca != "" {
-		o = append(o, natsio.RootCAs(ca))
-	}
-	cert, key := parameters.Get("cert"), parameters.Get("key")
-	switch {
-	case (cert == "") != (key == ""):
-		return nil, errors.New("cert and key belong together")
-	case cert != "":
-		if _, err := tls.LoadX509KeyPair(cert, key); err != nil {
-			return nil, fmt.Errorf("cert and key: %w", err)
+	if parameters.Has("tls") || secured(parameters) {
+		c, err := tlsConfig(parameters)
+		if err != nil {
+			return nil, err
 		}
-		o = append(o, natsio.ClientCert(cert, key))
+		if o = append(o, natsio.Secure(c)); parameters.Has("ca") {
+			o = append(o, natsio.RootCAs(parameters.Get("ca"))) // read anew for each connection, too
+		}
 	}
 	if creds := parameters.Get("creds"); creds != "" {
+		if _, err := os.ReadFile(creds); err != nil {
+			return nil, fmt.Errorf("creds: %w", err)
+		}
 		o = append(o, natsio.UserCredentials(creds))
 	}
 	return o, nil

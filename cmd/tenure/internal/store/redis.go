@@ -1,7 +1,6 @@
 package store
 
 import (
-	"crypto/tls"
 	"net"
 	"net/url"
 	"slices"
@@ -62,9 +61,6 @@ func redisOptions(address string) (*goredis.UniversalOptions, redis.Config, erro
 		ContextTimeoutEnabled: true, DialerRetries: 1, // whoever asked asks again, and wants to know why it failed
 	}
 	o.Password, _ = u.User.Password()
-	if u.Scheme == "rediss" {
-		o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12} // each server by its own name, also those found later
-	}
 	if db := strings.Trim(u.Path, "/"); db != "" {
 		if o.DB, err = strconv.Atoi(db); err != nil || o.DB < 0 {
 			return nil, c, fault("%s: the database %q is no number; write %s", u.Scheme, db, form)
@@ -79,7 +75,14 @@ func redisOptions(address string) (*goredis.UniversalOptions, redis.Config, erro
 			return nil, c, err
 		}
 	}
+	if u.Scheme == "rediss" { // each server is known by its own name, also those found later
+		if o.TLSConfig, err = tlsConfig(query); err != nil {
+			return nil, c, fault("rediss: %v", err)
+		}
+	}
 	switch {
+	case u.Scheme == "redis" && secured(query):
+		return nil, c, fault("redis: ca, cert and key are for TLS; write rediss://")
 	case o.IsClusterMode && (o.MasterName != "" || o.DB != 0):
 		return nil, c, fault("%s: a cluster has no Sentinels and no databases", u.Scheme)
 	case len(o.Addrs) > 1 && !o.IsClusterMode && o.MasterName == "":
@@ -95,6 +98,7 @@ func redisParameter(o *goredis.UniversalOptions, c *redis.Config, name string, v
 	}
 	var err error
 	switch name {
+	case "ca", "cert", "key": // see tlsConfig
 	case "addr":
 		for _, addr := range values {
 			if _, _, err := net.SplitHostPort(addr); err != nil {
@@ -115,7 +119,8 @@ func redisParameter(o *goredis.UniversalOptions, c *redis.Config, name string, v
 			return fault("redis: replicas=%q is no number", value)
 		}
 	default:
-		return fault("redis: the parameter %.40q is unknown; known: addr, cluster, prefix, replicas, sentinel", name)
+		return fault("redis: the parameter %.40q is unknown; known: addr, ca, cert, cluster, key, prefix, "+
+			"replicas, sentinel", name)
 	}
 	return nil
 }

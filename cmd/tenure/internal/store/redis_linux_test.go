@@ -58,6 +58,12 @@ func TestAnAddressOfRedisThatCannotBeMeantIsRefused(t *testing.T) {
 		"redis://me:secret@host?addr=other:1":            "a cluster",
 		"redis://me:secret@host?addr=other":              "no HOST:PORT",
 		"redis://me:secret@host?%zz":                     "NAME=VALUE",
+		"redis://me:secret@host?ca=/missing":             "write rediss://",
+		"rediss://me:secret@host?ca=/missing":            "/missing",
+		"rediss://me:secret@host?ca=":                    "ca names no file",
+		"rediss://me:secret@host?ca=/dev/null":           "holds no certificate",
+		"rediss://me:secret@host?cert=/missing":          "belong together",
+		"rediss://me:secret@host?cert=/missing&key=/no":  "/missing",
 	} {
 		_, err := store.Open(address)
 		if !errors.Is(err, store.ErrURL) || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "secret") {

@@ -43,20 +43,22 @@ func TestAnAddressOfABucketSaysAllThatIsNeeded(t *testing.T) {
 func TestAnAddressOfABucketThatCannotBeMeantIsRefused(t *testing.T) {
 	quiet(t)
 	for address, says := range map[string]string{
-		"s3:":                                        "names no bucket",
-		"s3:///prefix":                               "names no bucket",
-		"s3:bucket":                                  "no address of a bucket",
-		"s3://bucket:1/":                             "no address of a bucket",
-		"s3://bucket":                                "AWS_REGION",
-		"s3://key:secret@bucket":                     "AWS_SECRET_ACCESS_KEY",
-		"s3://bucket?colour=red":                     `"colour" is unknown`,
-		"s3://bucket?region=a&region=b":              "2 times",
-		"s3://bucket?credentials=here":               "the whole path",
-		"s3://bucket?path-style=perhaps":             "true or false",
-		"s3://bucket?endpoint=host":                  "no URL",
-		"s3://bucket?endpoint=ftp://host":            "no URL",
-		"s3://bucket?endpoint=http://me:secret@host": "no URL",
-		"s3://bucket?%zz":                            "NAME=VALUE",
+		"s3:":                                         "names no bucket",
+		"s3:///prefix":                                "names no bucket",
+		"s3:bucket":                                   "no address of a bucket",
+		"s3://bucket:1/":                              "no address of a bucket",
+		"s3://bucket":                                 "AWS_REGION",
+		"s3://key:secret@bucket":                      "AWS_SECRET_ACCESS_KEY",
+		"s3://bucket?colour=red":                      `"colour" is unknown`,
+		"s3://bucket?region=a&region=b":               "2 times",
+		"s3://bucket?credentials=here":                "the whole path",
+		"s3://bucket?path-style=perhaps":              "true or false",
+		"s3://bucket?endpoint=host":                   "no URL",
+		"s3://bucket?endpoint=ftp://host":             "no URL",
+		"s3://bucket?endpoint=http://me:secret@host":  "no URL",
+		"s3://bucket?%zz":                             "NAME=VALUE",
+		"s3://bucket?ca=/missing":                     "/missing",
+		"s3://bucket?ca=/missing&endpoint=http://h:1": "endpoint=https",
 	} {
 		_, err := store.Open(address)
 		if !errors.Is(err, store.ErrURL) || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), ":secret") {

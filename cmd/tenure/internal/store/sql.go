@@ -45,7 +45,7 @@ func openMySQL(address string) (Manager, func() error, error) {
 	c.InterpolateParams = true // one round trip for each statement
 	c.Timeout = 10 * time.Second
 	c.Logger = log.New(io.Discard, "", 0) // what it says comes back as an error, too
-	create := false
+	create, files := false, url.Values{}
 	config, err := sqlConfig(u.RawQuery, leasesql.MySQL, func(name, value string) error {
 		switch name + "=" + value {
 		case "tls=true", "tls=false", "tls=preferred", "tls=skip-verify":
@@ -56,15 +56,21 @@ func openMySQL(address string) (Manager, func() error, error) {
 			return nil
 		}
 		switch name {
+		case "ca", "cert", "key":
+			files.Set(name, value)
+			return nil
 		case "tls":
 			return errors.New("is none of true, false, preferred and skip-verify")
 		case "create":
 			return errors.New("is neither on nor off")
 		}
-		return errors.New("is unknown; known: table, poll, relaxed, tls, create")
+		return errors.New("is unknown; known: table, poll, relaxed, tls, ca, cert, key, create")
 	})
 	if err != nil {
 		return nil, nil, err
+	}
+	if err := mysqlFiles(c, files); err != nil {
+		return nil, nil, fault("mysql: %v", err)
 	}
 	connector, err := mysql.NewConnector(c)
 	if err != nil {
@@ -77,6 +83,18 @@ func openMySQL(address string) (Manager, func() error, error) {
 	}
 	made := m.(*leasesql.Manager)
 	return &creatingSQL{made, creation{create: made.Migrate}}, closer, nil
+}
+
+// mysqlFiles has the connection use TLS with the files that parameters name, if they name any.
+func mysqlFiles(c *mysql.Config, files url.Values) (err error) {
+	if !secured(files) {
+		return nil
+	}
+	if c.TLSConfig != "" && c.TLSConfig != "true" {
+		return fmt.Errorf("with ca, cert or key the server's certificate is checked; leave tls=%s out", c.TLSConfig)
+	}
+	c.TLS, err = tlsConfig(files)
+	return err
 }
 
 // openSQLite opens a database file, and makes it, private to the user, and its tables if they are missing.

@@ -28,13 +28,13 @@ var schemes = []scheme{
 	{"kubernetes", "kubernetes:[NAMESPACE]", "Leases of Kubernetes, from within a pod; ?guard", openKubernetes},
 	{"kubernetes", "kubernetes://HOST:PORT/NAMESPACE", "the same from elsewhere; ?guard, ca-file, token-file",
 		openKubernetes},
-	{"mysql", mysqlForm, "a table of MySQL or MariaDB; ?table, poll, tls, relaxed, create", openMySQL},
-	{"nats", "nats://HOST:PORT,.../BUCKET", "NATS JetStream; ?ca, cert, key, creds, domain, create", openNATS},
+	{"mysql", mysqlForm, "MySQL or MariaDB; ?table, poll, tls, ca, relaxed, create", openMySQL},
+	{"nats", "nats://HOST:PORT,.../BUCKET", "NATS JetStream; ?tls, ca, creds, domain, create", openNATS},
 	{"postgres", "postgres://USER@HOST/DATABASE", "a table of PostgreSQL; ?table, create, listen, sslmode, ...",
 		openPostgres},
 	{"redis", "redis://HOST[:PORT][/DB]", "Redis or Valkey; ?addr, cluster, prefix, replicas, sentinel", openRedis},
-	{"rediss", "rediss://HOST[:PORT][/DB]", "the same over TLS", openRedis},
-	{"s3", "s3://BUCKET[/PREFIX]", "S3 or its like; ?endpoint, path-style, region, credentials", openS3},
+	{"rediss", "rediss://HOST[:PORT][/DB]", "the same over TLS; ?ca, cert, key", openRedis},
+	{"s3", "s3://BUCKET[/PREFIX]", "S3 or its like; ?endpoint, path-style, region, credentials, ca", openS3},
 	{"sqlite", sqliteForm, "a database file on one host; ?table, poll, relaxed", openSQLite},
 }
 
