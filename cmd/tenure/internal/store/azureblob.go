@@ -70,8 +70,12 @@ func openAzureBlob(address string) (Manager, func() error, error) {
 
 // azureClient uses the key that was read from a file, or else what the environment has.
 func azureClient(account, name, address, key string) (*container.Client, error) {
+	// Whoever asked asks again, and wants to know why it failed: left to itself the client waits four seconds first, and
+	// what it then says is that the time is over.
+	o := &container.ClientOptions{}
+	o.Retry.MaxRetries = -1
 	if s := os.Getenv("AZURE_STORAGE_CONNECTION_STRING"); s != "" && key == "" {
-		c, err := container.NewClientFromConnectionString(s, name, nil)
+		c, err := container.NewClientFromConnectionString(s, name, o)
 		if err != nil { // its text may quote the string
 			return nil, fault("azblob: AZURE_STORAGE_CONNECTION_STRING is not one")
 		}
@@ -82,10 +86,10 @@ func azureClient(account, name, address, key string) (*container.Client, error) 
 		if err != nil {
 			return nil, fault("azblob: AZURE_STORAGE_KEY, or what is in key-file, is not written in base64")
 		}
-		return container.NewClientWithSharedKeyCredential(address, credential, nil)
+		return container.NewClientWithSharedKeyCredential(address, credential, o)
 	}
 	if token := os.Getenv("AZURE_STORAGE_SAS_TOKEN"); token != "" {
-		return container.NewClientWithNoCredential(address+"?"+strings.TrimPrefix(token, "?"), nil)
+		return container.NewClientWithNoCredential(address+"?"+strings.TrimPrefix(token, "?"), o)
 	}
 	return nil, fault("azblob: there are no credentials; set AZURE_STORAGE_CONNECTION_STRING, AZURE_STORAGE_KEY or " +
 		"AZURE_STORAGE_SAS_TOKEN")

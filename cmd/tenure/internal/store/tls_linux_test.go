@@ -4,6 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -136,6 +140,28 @@ func TestTheBundleOfTheEnvironmentIsTrustedForS3(t *testing.T) {
 	}
 	t.Setenv("AWS_CA_BUNDLE", s.Certificates().CA)
 	tenure(t, k.address(s, servers.Certificates{}))
+}
+
+// Both speak HTTP, so any server will do that is not trusted: not a word of HTTP is exchanged.
+func TestStoresThatAlwaysSpeakTLSRefuseStrangers(t *testing.T) {
+	s := httptest.NewUnstartedServer(http.NotFoundHandler())
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
+	defer s.Close()
+	other, err := servers.NewCertificates(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("AZURE_STORAGE_CONNECTION_STRING", "")
+	t.Setenv("AZURE_STORAGE_SAS_TOKEN", "")
+	t.Setenv("AZURE_STORAGE_KEY", "c2VjcmV0")
+	host := s.Listener.Addr().String()
+	for _, address := range []string{
+		"kubernetes://" + host + "/default", with("kubernetes://"+host+"/default", "ca-file", other.CA),
+		with("azblob://account/leases", "endpoint", s.URL+"/account"),
+	} {
+		distrusts(t, address, "the server's certificate")
+	}
 }
 
 // tenure fails unless the lease can be taken, seen and given back at address.
