@@ -86,23 +86,8 @@ func Start(t *testing.T, key string, ttl time.Duration, managers ...lease.Manage
 	})
 	var all []*actor.Campaign
 	for i, m := range managers {
-		node, err := actor.New(actor.Config{Name: fmt.Sprintf("node-%d", i), Manager: m})
-		if err != nil {
-			t.Fatal(err)
-		}
-		c, err := node.Campaign(actor.Election{Key: key, TTL: ttl, Lead: l.Work})
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithCancel(context.Background())
-		done := make(chan error, 1)
-		go func() { done <- node.Run(ctx) }()
-		t.Cleanup(func() {
-			cancel()
-			if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
-				t.Errorf("Run of node %d = %v", i, err)
-			}
-		})
+		c, _ := Stand(t, actor.Config{Name: fmt.Sprintf("node-%d", i), Manager: m},
+			actor.Election{Key: key, TTL: ttl, Lead: l.Work})
 		if all = append(all, c); i == 0 {
 			Wait(t, c, fsm.Leader)
 			Eventually(t, "the first works", func() bool { _, works := l.Now(); return works })

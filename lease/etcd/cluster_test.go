@@ -33,7 +33,7 @@ func through(c *servers.Cluster, members ...int) func(*clientv3.Config) {
 // leads returns which member leads etcd, and the two that do not.
 func leads(t *testing.T, m *Manager, c *servers.Cluster) (leader int, others []int) {
 	t.Helper()
-	eventually(t, "a member leads etcd", func() bool {
+	contest.Eventually(t, "a member leads etcd", func() bool {
 		leader, others = -1, nil
 		for i, s := range c.Members {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -65,8 +65,8 @@ func TestAnElectionOutlivesTheLeaderOfEtcd(t *testing.T) {
 	l, campaigns := contest.Start(t, "outlives", length, open(t, "", through(c, leader)), all)
 	term, _ := l.Now()
 	c.Members[leader].Kill()
-	wait(t, campaigns[1], fsm.Leader)
-	eventually(t, "a later term works", func() bool { now, works := l.Now(); return works && now > term })
+	contest.Wait(t, campaigns[1], fsm.Leader)
+	contest.Eventually(t, "a later term works", func() bool { now, works := l.Now(); return works && now > term })
 	// All leases begin anew when etcd elects a leader; the rest is for its election and for a busy machine.
 	if idle, most := l.Idle(), 2*length+15*time.Second; idle > most {
 		t.Errorf("nobody worked for %v; want %v at most", idle, most)
@@ -107,12 +107,12 @@ func TestALeaderThatReachesOnlyADeposedLeaderOfEtcdStopsBeforeAnotherIsGranted(t
 		open(t, "", through(c, others...)))
 	term, _ := l.Now()
 	c.Cut(leader)
-	wait(t, campaigns[1], fsm.Leader)
+	contest.Wait(t, campaigns[1], fsm.Leader)
 	if now := campaigns[1].Status(); campaigns[0].Status().Leading || now.Term <= term {
 		t.Errorf("term %d leads after term %d, %+v beside it", now.Term, term, campaigns[0].Status())
 	}
 	c.Heal(leader)
-	eventually(t, "the old leader knows the new one", func() bool {
+	contest.Eventually(t, "the old leader knows the new one", func() bool {
 		return campaigns[0].Status().Leader == campaigns[1].Status().Leader
 	})
 }
@@ -149,7 +149,7 @@ func TestWithoutAMajorityNobodyLeadsAndNothingIsRefused(t *testing.T) {
 			t.Errorf("%s without a majority = %v; want that the outcome is unknown", what, err)
 		}
 	}
-	eventually(t, "the leader stops", func() bool { _, works := l.Now(); return !works })
+	contest.Eventually(t, "the leader stops", func() bool { _, works := l.Now(); return !works })
 	term, _ := l.Now()
 	time.Sleep(length)
 	if now, works := l.Now(); works || now != term {
@@ -160,5 +160,5 @@ func TestWithoutAMajorityNobodyLeadsAndNothingIsRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, "a later term works", func() bool { now, works := l.Now(); return works && now > term })
+	contest.Eventually(t, "a later term works", func() bool { now, works := l.Now(); return works && now > term })
 }

@@ -6,6 +6,7 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/go-tenure/tenure/internal/contest"
 	"github.com/go-tenure/tenure/lease"
 )
 
@@ -45,7 +46,7 @@ func TestAFencedTransactionIsTheLeadersOrNobodys(t *testing.T) {
 	b := grant(t, peer, key, holder("b"), time.Second)
 	expect(again, false, "another holds it")
 	expect(b, true, "it is held, unless this machine stood still for a second")
-	eventually(t, "a lease that ran out is no longer held", func() bool { return !write(b, m) })
+	contest.Eventually(t, "a lease that ran out is no longer held", func() bool { return !write(b, m) })
 	c := grant(t, peer, key, holder("c"), time.Minute)
 	if err := deleteDir(t.Context(), m, key); err != nil {
 		t.Fatal(err)

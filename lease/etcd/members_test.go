@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/peer"
 
+	"github.com/go-tenure/tenure/internal/contest"
 	"github.com/go-tenure/tenure/internal/servers"
 	"github.com/go-tenure/tenure/lease"
 )
@@ -45,7 +46,7 @@ func TestADeadConnectionToOneMemberCostsNeitherTheLeaseNorATakeover(t *testing.T
 			m := open(t, shared.Addr(), a.use, func(c *clientv3.Config) {
 				c.Endpoints = []string{shared.Addr(), p.Addr()}
 			})
-			eventually(t, "both members answer", func() bool {
+			contest.Eventually(t, "both members answer", func() bool {
 				_, err := m.Read(t.Context(), "k")
 				return err == nil && a.by(shared.Addr()) && a.by(p.Addr())
 			})

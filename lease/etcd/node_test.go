@@ -1,10 +1,7 @@
 package etcd
 
 import (
-	"bytes"
-	"context"
 	"errors"
-	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -14,69 +11,17 @@ import (
 
 	"github.com/go-tenure/tenure/actor"
 	"github.com/go-tenure/tenure/fsm"
+	"github.com/go-tenure/tenure/internal/contest"
 	"github.com/go-tenure/tenure/internal/servers"
 	"github.com/go-tenure/tenure/lease"
 )
 
-// logbook is a log that can be read while it is written.
-type logbook struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *logbook) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *logbook) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
-}
-
 // stand has a node of its own stand for key, for the length of the test.
 func stand(t *testing.T, m lease.Manager, key string, ttl time.Duration, hooks actor.Hooks,
-) (*actor.Campaign, *logbook) {
+) (*actor.Campaign, *contest.Node) {
 	t.Helper()
-	book := &logbook{}
-	node, err := actor.New(actor.Config{Manager: m, Logger: slog.New(slog.NewTextHandler(book, nil)), Hooks: hooks})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := node.Campaign(actor.Election{Key: key, TTL: ttl, Timing: fsm.Timing{Grace: -1}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- node.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
-			t.Errorf("Run = %v", err)
-		}
-	})
-	return c, book
-}
-
-func wait(t *testing.T, c *actor.Campaign, s fsm.State) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	if err := c.Wait(ctx, s); err != nil {
-		t.Fatalf("the node does not become %v: %v; its status is %+v", s, err, c.Status())
-	}
-}
-
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for begun := time.Now(); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Since(begun) > time.Minute {
-			t.Fatalf("not within a minute: %s", what)
-		}
-	}
+	return contest.Stand(t, actor.Config{Manager: m, Hooks: hooks},
+		actor.Election{Key: key, TTL: ttl, Timing: fsm.Timing{Grace: -1}})
 }
 
 func TestANodeStandsByUntilEtcdComes(t *testing.T) {
@@ -84,15 +29,15 @@ func TestANodeStandsByUntilEtcdComes(t *testing.T) {
 	s := servers.Test(t, servers.Etcd())
 	s.Kill()
 	c, book := stand(t, open(t, s.Addr()), "stands by", 2*time.Second, actor.Hooks{})
-	eventually(t, "its status says that etcd does not answer", func() bool {
+	contest.Eventually(t, "its status says that etcd does not answer", func() bool {
 		err := c.Status().Err
 		return err != nil && strings.Contains(err.Error(), "no answer from")
 	})
 	if err := s.Restart(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	wait(t, c, fsm.Leader)
-	if n := strings.Count(book.String(), "no usable answer"); n != 1 {
+	contest.Wait(t, c, fsm.Leader)
+	if n := book.Count("no usable answer"); n != 1 {
 		t.Errorf("the log complains %d times; want once:\n%s", n, book)
 	}
 }
@@ -101,14 +46,14 @@ func TestAnotherLeadsAtOnceAfterAResignation(t *testing.T) {
 	t.Parallel()
 	key := fresh("handover")
 	a, _ := stand(t, open(t, shared.Addr()), key, time.Minute, actor.Hooks{})
-	wait(t, a, fsm.Leader)
+	contest.Wait(t, a, fsm.Leader)
 	b, _ := stand(t, open(t, shared.Addr()), key, time.Minute, actor.Hooks{})
-	eventually(t, "the follower knows the leader", func() bool { return !b.Status().Leader.IsZero() })
+	contest.Eventually(t, "the follower knows the leader", func() bool { return !b.Status().Leader.IsZero() })
 	begun := time.Now()
 	if err := a.Resign(); err != nil {
 		t.Fatal(err)
 	}
-	wait(t, b, fsm.Leader)
+	contest.Wait(t, b, fsm.Leader)
 	if took := time.Since(begun); took > 15*time.Second { // a poll of a lease of a minute comes after 16 s or more
 		t.Errorf("it took %v; the watch should have told", took)
 	}
@@ -118,17 +63,17 @@ func TestALeaderStopsInTimeWhenEtcdHangsAndLeadsAgainAfterwards(t *testing.T) {
 	t.Parallel()
 	s := servers.Test(t, servers.Etcd())
 	c, _ := stand(t, open(t, s.Addr()), "hangs", time.Second, actor.Hooks{})
-	wait(t, c, fsm.Leader)
+	contest.Wait(t, c, fsm.Leader)
 	term := c.Status().Term
 	if err := s.Pause(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "it stops leading", func() bool { return !c.Status().Leading })
+	contest.Eventually(t, "it stops leading", func() bool { return !c.Status().Leading })
 	time.Sleep(time.Second) // past the end of the lease
 	if err := s.Resume(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "it leads under another term", func() bool { st := c.Status(); return st.Leading && st.Term > term })
+	contest.Eventually(t, "it leads another term", func() bool { st := c.Status(); return st.Leading && st.Term > term })
 }
 
 func TestALeaderThatIsCutOffIsReplacedAndFollows(t *testing.T) {
@@ -136,15 +81,15 @@ func TestALeaderThatIsCutOffIsReplacedAndFollows(t *testing.T) {
 	p := servers.TestProxy(t, shared.Addr())
 	key := fresh("cut off")
 	a, _ := stand(t, open(t, p.Addr()), key, time.Second, actor.Hooks{})
-	wait(t, a, fsm.Leader)
+	contest.Wait(t, a, fsm.Leader)
 	b, _ := stand(t, open(t, shared.Addr()), key, time.Second, actor.Hooks{})
 	p.Set(servers.Blackhole)
-	wait(t, b, fsm.Leader)
+	contest.Wait(t, b, fsm.Leader)
 	if a.Status().Leading {
 		t.Error("two lead")
 	}
 	p.Set(servers.Pass)
-	eventually(t, "the old leader knows the new one", func() bool {
+	contest.Eventually(t, "the old leader knows the new one", func() bool {
 		st := a.Status()
 		return st.State == fsm.Follower && st.Term >= b.Status().Term && st.Leader.Name == b.Status().Leader.Name
 	})
@@ -154,13 +99,13 @@ func TestALeaderWhoseKeyIsDeletedByHandStopsAtOnce(t *testing.T) {
 	t.Parallel()
 	m, key := open(t, shared.Addr()), fresh("by hand")
 	c, _ := stand(t, m, key, time.Minute, actor.Hooks{})
-	wait(t, c, fsm.Leader)
+	contest.Wait(t, c, fsm.Leader)
 	term := c.Status().Term
 	if err := deleteDir(t.Context(), m, key); err != nil {
 		t.Fatal(err)
 	}
 	begun := time.Now()
-	eventually(t, "it leads under another term", func() bool { st := c.Status(); return st.Leading && st.Term > term })
+	contest.Eventually(t, "it leads another term", func() bool { st := c.Status(); return st.Leading && st.Term > term })
 	if took := time.Since(begun); took > 15*time.Second { // the next renewal would have come after 16 s or more
 		t.Errorf("it took %v; the watch should have told", took)
 	}
@@ -199,13 +144,13 @@ func TestAUserNeedsNoMoreThanThePrefix(t *testing.T) {
 	t.Parallel()
 	s := rights(t)
 	a, _ := stand(t, open(t, s.Addr(), as("may", "secret-may")), "allowed", time.Minute, actor.Hooks{})
-	wait(t, a, fsm.Leader)
+	contest.Wait(t, a, fsm.Leader)
 	b, _ := stand(t, open(t, s.Addr(), as("may", "secret-may")), "allowed", time.Minute, actor.Hooks{})
-	eventually(t, "the follower knows the leader", func() bool { return !b.Status().Leader.IsZero() })
+	contest.Eventually(t, "the follower knows the leader", func() bool { return !b.Status().Leader.IsZero() })
 	if err := a.Resign(); err != nil {
 		t.Fatal(err)
 	}
-	wait(t, b, fsm.Leader)
+	contest.Wait(t, b, fsm.Leader)
 }
 
 func TestWhoMayNotIsToldWhatToDo(t *testing.T) {
@@ -230,7 +175,7 @@ func TestWhoMayNotIsToldWhatToDo(t *testing.T) {
 			m := open(t, s.Addr(), c.change)
 			begun := time.Now()
 			node, book := stand(t, m, "not allowed", 3*time.Second, hooks)
-			eventually(t, "its status says what to do", func() bool {
+			contest.Eventually(t, "its status says what to do", func() bool {
 				err := node.Status().Err
 				return errors.Is(err, lease.ErrPermanent) && strings.Contains(err.Error(), c.says)
 			})
@@ -240,7 +185,7 @@ func TestWhoMayNotIsToldWhatToDo(t *testing.T) {
 			if most := 2 + int(time.Since(begun)/(200*time.Millisecond)); calls > most { // Retry is 200 ms, and waits grow
 				t.Errorf("%d calls in %v", calls, time.Since(begun))
 			}
-			if n := strings.Count(book.String(), "permanent=true"); n != 1 {
+			if n := book.Count("permanent=true"); n != 1 {
 				t.Errorf("the log complains %d times; want once:\n%s", n, book)
 			}
 		})

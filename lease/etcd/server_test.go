@@ -9,6 +9,7 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/go-tenure/tenure/internal/contest"
 	"github.com/go-tenure/tenure/internal/servers"
 	"github.com/go-tenure/tenure/lease"
 )
@@ -19,7 +20,7 @@ func TestALeaseAndItsTermSurviveTheServer(t *testing.T) {
 	m, peer := open(t, s.Addr()), open(t, s.Addr())
 	l := grant(t, m, "survives", holder("a"), time.Minute)
 	s.Kill()
-	eventually(t, "calls wait for the server until their context ends, and name it", func() bool {
+	contest.Eventually(t, "calls wait for the server until their context ends, and name it", func() bool {
 		short, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
 		err := m.Renew(short, l, time.Minute) // the first may find the end of the connection

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-tenure/tenure/internal/contest"
 	"github.com/go-tenure/tenure/internal/servers"
 	"github.com/go-tenure/tenure/lease"
 )
@@ -27,7 +28,7 @@ func newest(t *testing.T, m *Manager, key string) *atomic.Pointer[lease.Record] 
 
 func tells(t *testing.T, last *atomic.Pointer[lease.Record], want lease.Lease) {
 	t.Helper()
-	eventually(t, fmt.Sprintf("the watch tells of %+v", want), func() bool {
+	contest.Eventually(t, fmt.Sprintf("the watch tells of %+v", want), func() bool {
 		r := last.Load()
 		return r != nil && r.Lease == want
 	})

@@ -29,7 +29,7 @@ func members(t *testing.T) *servers.Cluster {
 	t.Helper()
 	c := servers.TestCluster(t, 3, func(i int, peers []string) servers.Spec { return servers.NATSMember(i, peers) })
 	js := connect(t, c.Members[0].Addr())
-	eventually(t, "there is a bucket on three servers", func() bool {
+	contest.Eventually(t, "there is a bucket on three servers", func() bool {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		_, err := js.CreateOrUpdateKeyValue(ctx, Bucket(bucket, 3))
@@ -51,7 +51,7 @@ func through(t *testing.T, c *servers.Cluster, members ...int) *Manager {
 // leads returns which member leads the stream and the two that follow, all up to date.
 func leads(t *testing.T, m *Manager) (leader int, others []int) {
 	t.Helper()
-	eventually(t, "a member leads the stream and the others follow", func() bool {
+	contest.Eventually(t, "a member leads the stream and the others follow", func() bool {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		s, err := m.js.Stream(ctx, m.stream())
@@ -80,15 +80,15 @@ func TestAnElectionOutlivesTheLeaderOfTheStream(t *testing.T) {
 	l, campaigns := contest.Start(t, "outlives", length, through(t, c, leader), all)
 	term, _ := l.Now()
 	c.Members[leader].Kill()
-	wait(t, campaigns[1], fsm.Leader)
-	eventually(t, "a later term works", func() bool { now, works := l.Now(); return works && now > term })
+	contest.Wait(t, campaigns[1], fsm.Leader)
+	contest.Eventually(t, "a later term works", func() bool { now, works := l.Now(); return works && now > term })
 	if idle, most := l.Idle(), length+electing+15*time.Second; idle > most { // the rest is for a busy machine
 		t.Errorf("nobody worked for %v; want %v at most", idle, most)
 	}
 	if err := c.Members[leader].Restart(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the old leader knows the new one", func() bool {
+	contest.Eventually(t, "the old leader knows the new one", func() bool {
 		return campaigns[0].Status().Leader == campaigns[1].Status().Leader
 	})
 }
@@ -102,7 +102,7 @@ func TestALeaseOutlivesTheLeaderOfTheStreamAndItsTermsRise(t *testing.T) {
 	for range 2 {
 		leader, _ := leads(t, m)
 		c.Members[leader].Kill()
-		eventually(t, "the lease is renewed", func() bool {
+		contest.Eventually(t, "the lease is renewed", func() bool {
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 			defer cancel()
 			err := m.Renew(ctx, l, time.Minute)
@@ -130,12 +130,12 @@ func TestALeaderThatReachesOnlyADeposedLeaderOfTheStreamStopsBeforeAnotherIsGran
 	l, campaigns := contest.Start(t, "deposed", length, through(t, c, leader), through(t, c, others...))
 	term, _ := l.Now()
 	c.Cut(leader)
-	wait(t, campaigns[1], fsm.Leader)
+	contest.Wait(t, campaigns[1], fsm.Leader)
 	if now := campaigns[1].Status(); campaigns[0].Status().Leading || now.Term <= term {
 		t.Errorf("term %d leads after term %d, %+v beside it", now.Term, term, campaigns[0].Status())
 	}
 	c.Heal(leader)
-	eventually(t, "the old leader knows the new one", func() bool {
+	contest.Eventually(t, "the old leader knows the new one", func() bool {
 		return campaigns[0].Status().Leader == campaigns[1].Status().Leader
 	})
 }
@@ -169,7 +169,7 @@ func TestWithoutAMajorityNobodyLeadsAndNothingIsRefused(t *testing.T) {
 			t.Errorf("%s without a majority = %v; want that the outcome is unknown", what, err)
 		}
 	}
-	eventually(t, "the leader stops", func() bool { _, works := l.Now(); return !works })
+	contest.Eventually(t, "the leader stops", func() bool { _, works := l.Now(); return !works })
 	term, _ := l.Now()
 	time.Sleep(length)
 	if now, works := l.Now(); works || now != term {
@@ -183,5 +183,5 @@ func TestWithoutAMajorityNobodyLeadsAndNothingIsRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, "a later term works", func() bool { now, works := l.Now(); return works && now > term })
+	contest.Eventually(t, "a later term works", func() bool { now, works := l.Now(); return works && now > term })
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/go-tenure/tenure/internal/contest"
 	"github.com/go-tenure/tenure/internal/servers"
 	"github.com/go-tenure/tenure/lease"
 )
@@ -62,7 +63,7 @@ func TestAWrongPasswordIsPermanentAndNamed(t *testing.T) {
 	quiet := nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})
 	for _, o := range [][]nats.Option{{quiet}, {quiet, nats.IgnoreAuthErrorAbort()}} {
 		m := open(t, s.Addr(), append(o, nats.UserInfo("may", "wrong-secret"))...)
-		eventually(t, "the error is permanent and says what to do", func() bool {
+		contest.Eventually(t, "the error is permanent and says what to do", func() bool {
 			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 			defer cancel()
 			_, err := m.Acquire(ctx, "k", holder("a"), time.Minute)

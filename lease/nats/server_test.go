@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/go-tenure/tenure/actor"
+	"github.com/go-tenure/tenure/internal/contest"
 	"github.com/go-tenure/tenure/internal/servers"
 	"github.com/go-tenure/tenure/lease"
 )
@@ -52,7 +53,7 @@ func TestALeaseAndItsTermSurviveTheServer(t *testing.T) {
 	if err := s.Restart(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "a lease that ran out while the server was down is free", func() bool {
+	contest.Eventually(t, "a lease that ran out while the server was down is free", func() bool {
 		last, err := m.Acquire(t.Context(), l.Key, holder("c"), time.Minute)
 		if err == nil && last.Term <= next.Term {
 			t.Errorf("term %d after %d", last.Term, next.Term)
@@ -278,9 +279,9 @@ func TestCallsEndWithTheirContextAndADeadConnectionIsReplaced(t *testing.T) {
 			t.Errorf("%s took %v; its context ended after 50 ms", what, took)
 		}
 	}
-	eventually(t, "the client gives the dead connection up", func() bool { return p.Connections() > 1 })
+	contest.Eventually(t, "the client gives the dead connection up", func() bool { return p.Connections() > 1 })
 	p.Set(servers.Pass)
-	eventually(t, "calls are answered again", func() bool {
+	contest.Eventually(t, "calls are answered again", func() bool {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		_, err := m.Read(ctx, l.Key)
@@ -338,14 +339,14 @@ func TestAUserNeedsNoMoreThanTheBucketAndWhoMayNotIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	a, _ := stand(t, open(t, s.Addr(), nats.UserInfo("may", "secret")), "allowed", time.Minute, actor.Hooks{})
-	eventually(t, "it leads", func() bool { return a.Status().Leading })
+	contest.Eventually(t, "it leads", func() bool { return a.Status().Leading })
 	b, _ := stand(t, open(t, s.Addr(), nats.UserInfo("may", "secret")), "allowed", time.Minute, actor.Hooks{})
-	eventually(t, "the follower knows the leader", func() bool { return !b.Status().Leader.IsZero() })
+	contest.Eventually(t, "the follower knows the leader", func() bool { return !b.Status().Leader.IsZero() })
 	begun := time.Now()
 	if err := a.Resign(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the other leads", func() bool { return b.Status().Leading })
+	contest.Eventually(t, "the other leads", func() bool { return b.Status().Leading })
 	if took := time.Since(begun); took > 15*time.Second {
 		t.Errorf("it took %v; the watch should have told", took)
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-tenure/tenure/internal/contest"
 	"github.com/go-tenure/tenure/internal/servers"
 	"github.com/go-tenure/tenure/lease"
 )
@@ -24,7 +25,7 @@ func newest(t *testing.T, m *Manager, key string) *atomic.Pointer[lease.Record] 
 
 func tells(t *testing.T, last *atomic.Pointer[lease.Record], want lease.Lease) {
 	t.Helper()
-	eventually(t, fmt.Sprintf("the watch tells of %+v", want), func() bool {
+	contest.Eventually(t, fmt.Sprintf("the watch tells of %+v", want), func() bool {
 		r := last.Load()
 		return r != nil && r.Lease == want
 	})
@@ -57,7 +58,7 @@ func TestAWatchSurvivesTheConnectionAndTheServer(t *testing.T) {
 	if err := s.Restart(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the lease is released after the restart", func() bool { return peer.Release(t.Context(), l) == nil })
+	contest.Eventually(t, "it is released after the restart", func() bool { return peer.Release(t.Context(), l) == nil })
 	tells(t, last, vacated(l))
 }
 

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-tenure/tenure/internal/contest"
 	"github.com/go-tenure/tenure/internal/servers"
 	"github.com/go-tenure/tenure/lease"
 )
@@ -48,7 +49,7 @@ func TestAGrantSurvivesACrashThoughTheRoleCommitsAsynchronously(t *testing.T) {
 		done(t, s.Restart(t.Context()))
 		var r lease.Record
 		var err error
-		eventually(t, "an answer", func() bool { // on new connections; the old ones broke
+		contest.Eventually(t, "an answer", func() bool { // on new connections; the old ones broke
 			r, err = m.Read(t.Context(), "k")
 			return err == nil && admin.PingContext(t.Context()) == nil
 		})
@@ -75,7 +76,7 @@ func TestAGrantWaitsForTheStandbysThoughTheRoleDoesNot(t *testing.T) {
 	must(t, admin, "ALTER SYSTEM SET synchronous_standby_names = 'absent'", "SELECT pg_reload_conf()")
 	db := open(t, address(s.Addr(), "hasty"))
 	m := manager(t, Config{DB: db})
-	eventually(t, "the setting holds", func() bool {
+	contest.Eventually(t, "the setting holds", func() bool {
 		var names string
 		err := db.QueryRowContext(t.Context(), "SELECT current_setting('synchronous_standby_names')").Scan(&names)
 		return err == nil && names == "absent"
@@ -89,7 +90,7 @@ func TestAGrantWaitsForTheStandbysThoughTheRoleDoesNot(t *testing.T) {
 		_, err := m.Acquire(ctx, "k", holder("a"), time.Hour)
 		done <- err
 	}()
-	eventually(t, "the acquire waits for a standby", func() bool {
+	contest.Eventually(t, "the acquire waits for a standby", func() bool {
 		var n int
 		err := db.QueryRowContext(t.Context(),
 			"SELECT count(*) FROM pg_stat_activity WHERE usename = 'hasty' AND wait_event = 'SyncRep'").Scan(&n)
@@ -125,13 +126,13 @@ func TestAGrantWaitsForItsTurnToCommit(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	eventually(t, "the other waits for a standby", waiting("SyncRep"))
+	contest.Eventually(t, "the other waits for a standby", waiting("SyncRep"))
 	wg.Go(func() {
 		if _, err := manager(t, Config{DB: db}).Acquire(t.Context(), "k", holder("a"), time.Second); err != nil {
 			t.Error(err)
 		}
 	})
-	eventually(t, "the grant waits for the other", waiting("object"))
+	contest.Eventually(t, "the grant waits for the other", waiting("object"))
 	time.Sleep(leastPatience + 200*time.Millisecond)
 	must(t, hasty, "ALTER SYSTEM SET synchronous_standby_names = ''", "SELECT pg_reload_conf()")
 }

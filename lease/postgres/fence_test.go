@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/go-tenure/tenure/internal/contest"
 	"github.com/go-tenure/tenure/lease"
 )
 
@@ -184,7 +185,7 @@ func takeover(t *testing.T, m *Manager, key string, ttl time.Duration) lease.Lea
 	t.Helper()
 	var l lease.Lease
 	h := holder("successor")
-	eventually(t, "a takeover of "+key, func() bool {
+	contest.Eventually(t, "a takeover of "+key, func() bool {
 		var err error
 		l, err = m.Acquire(t.Context(), key, h, ttl)
 		return err == nil
@@ -279,7 +280,7 @@ func TestATakeoverWaitsForFencedTransactions(t *testing.T) {
 			}
 			granted <- err
 		}()
-		eventually(t, "somebody waits", func() bool { return s.waiting(t) == 1 })
+		contest.Eventually(t, "somebody waits", func() bool { return s.waiting(t) == 1 })
 		done(t, w.commit())
 		if err := <-granted; err != nil {
 			t.Errorf("after the commit: %v", err)
@@ -322,7 +323,7 @@ func TestAFenceWaitsForATakeoverThatIsUnderWay(t *testing.T) {
 		}
 		fenced := make(chan error, 1)
 		go func() { fenced <- w.fence(l) }()
-		eventually(t, "the fence waits", func() bool { return s.waiting(t) == 1 })
+		contest.Eventually(t, "the fence waits", func() bool { return s.waiting(t) == 1 })
 		done(t, tx.Commit())
 		err = <-fenced
 		if level == "READ COMMITTED" && !errors.Is(err, lease.ErrLost) ||

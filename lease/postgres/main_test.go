@@ -136,12 +136,3 @@ func says(t *testing.T, err error, permanent bool, texts ...string) {
 		t.Errorf("%q: permanent is %v, want %v", err, got, permanent)
 	}
 }
-
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("not within a minute: %s", what)
-		}
-	}
-}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/go-tenure/tenure/actor"
+	"github.com/go-tenure/tenure/internal/contest"
 	"github.com/go-tenure/tenure/internal/servers"
 	"github.com/go-tenure/tenure/lease"
 )
@@ -72,7 +73,7 @@ func TestANodeStandsByUntilTheStoreIsThere(t *testing.T) {
 	b := stand(t, m, "node-a", 2*time.Second, new(atomic.Int32))
 	status := func(says string) {
 		t.Helper()
-		eventually(t, "the status says "+says, func() bool {
+		contest.Eventually(t, "the status says "+says, func() bool {
 			err := b.campaign.Status().Err
 			return err != nil && strings.Contains(err.Error(), says)
 		})
@@ -88,7 +89,7 @@ func TestANodeStandsByUntilTheStoreIsThere(t *testing.T) {
 	}
 	status("grant the role SELECT")
 	must(t, admin, "GRANT SELECT, INSERT, UPDATE ON tenure_lease TO plain")
-	eventually(t, "it leads", b.leading)
+	contest.Eventually(t, "it leads", b.leading)
 	if n := b.log.count("store gave no usable answer"); n != 2 {
 		t.Errorf("an outage that became a missing table was logged %d times", n)
 	}
@@ -116,7 +117,7 @@ func TestNodesOutliveWhatHappensToTheServer(t *testing.T) {
 	leader := func() int {
 		t.Helper()
 		at := -1
-		eventually(t, "somebody leads", func() bool {
+		contest.Eventually(t, "somebody leads", func() bool {
 			for i, b := range members {
 				if b.leading() {
 					at = i
@@ -143,7 +144,7 @@ func TestNodesOutliveWhatHappensToTheServer(t *testing.T) {
 	if err := s.Pause(); err != nil { // until nobody dares to lead any more
 		t.Fatal(err)
 	}
-	eventually(t, "nobody leads", func() bool { return running.Load() == 0 })
+	contest.Eventually(t, "nobody leads", func() bool { return running.Load() == 0 })
 	if err := s.Resume(); err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +152,7 @@ func TestNodesOutliveWhatHappensToTheServer(t *testing.T) {
 	for _, fault := range []servers.Fault{servers.Blackhole, servers.HalfOpen, servers.DropAnswers, servers.Reset} {
 		old := leader()
 		proxies[old].Set(fault)
-		eventually(t, fault.String()+": the other leads", members[1-old].leading)
+		contest.Eventually(t, fault.String()+": the other leads", members[1-old].leading)
 		if members[old].leading() {
 			t.Errorf("%v: the old leader leads, too", fault)
 		}
@@ -162,10 +163,10 @@ func TestNodesOutliveWhatHappensToTheServer(t *testing.T) {
 	if err := s.RestartEmpty(t.Context()); err != nil { // all is lost, and made anew
 		t.Fatal(err)
 	}
-	eventually(t, "a table", func() bool {
+	contest.Eventually(t, "a table", func() bool {
 		return Migrate(t.Context(), open(t, address(s.Addr(), "postgres")), "") == nil
 	})
-	eventually(t, "nobody leads by the old table", func() bool { return members[leader()].term.Load() > last })
+	contest.Eventually(t, "nobody leads by the old table", func() bool { return members[leader()].term.Load() > last })
 }
 
 // Notified, a successor leads as soon as the leader has released; otherwise it would in five minutes.
@@ -178,19 +179,19 @@ func TestAReleaseIsHeardAndNotPolled(t *testing.T) {
 	for i, name := range []string{"node-a", "node-b"} {
 		m := manager(t, Config{DB: open(t, url), Table: table, Listen: listenAt(url), Poll: 10 * time.Minute})
 		members[i] = stand(t, m, name, 5*time.Minute, running)
-		eventually(t, "it hears", m.hears)
+		contest.Eventually(t, "it hears", m.hears)
 	}
 	old := 0
-	eventually(t, "somebody leads", func() bool { return running.Load() == 1 })
+	contest.Eventually(t, "somebody leads", func() bool { return running.Load() == 1 })
 	if members[1].leading() {
 		old = 1
 	}
-	eventually(t, "the follower knows", func() bool { return members[1-old].campaign.Status().Leader.Name != "" })
+	contest.Eventually(t, "the follower knows", func() bool { return members[1-old].campaign.Status().Leader.Name != "" })
 	first := members[old].term.Load()
 	if err := members[old].campaign.HandOver(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the other leads", members[1-old].leading)
+	contest.Eventually(t, "the other leads", members[1-old].leading)
 	if now := members[1-old].term.Load(); now <= first {
 		t.Errorf("term %d after %d", now, first)
 	}

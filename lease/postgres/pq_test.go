@@ -8,6 +8,7 @@ import (
 
 	_ "github.com/lib/pq"
 
+	"github.com/go-tenure/tenure/internal/contest"
 	"github.com/go-tenure/tenure/lease"
 )
 
@@ -21,7 +22,7 @@ func TestAnotherDriverWillDo(t *testing.T) {
 	m := manager(t, Config{DB: db, Table: fresh(t, db), Poll: 10 * time.Millisecond})
 	n := watch(t, m, "k")
 	l := acquired(t, m, "k", holder("a"), time.Hour)
-	eventually(t, "the grant is told", func() bool { return n.is(l) })
+	contest.Eventually(t, "the grant is told", func() bool { return n.is(l) })
 	if _, err := m.Acquire(t.Context(), "k", holder("b"), time.Hour); !errors.Is(err, lease.ErrHeld) {
 		t.Error(err)
 	}

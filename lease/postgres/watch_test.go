@@ -13,6 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/go-tenure/tenure/internal/contest"
 	"github.com/go-tenure/tenure/internal/servers"
 	"github.com/go-tenure/tenure/lease"
 )
@@ -106,10 +107,10 @@ func TestOneConnectionListensForAllKeysAndOnlyWhileSomethingIsWatched(t *testing
 			}
 			stops = append(stops, stop)
 		}
-		eventually(t, "it hears", m.hears)
+		contest.Eventually(t, "it hears", m.hears)
 		n := watch(t, m, "k49")
 		l := acquired(t, m, "k49", holder("a"), time.Hour)
-		eventually(t, "the grant is told", func() bool { return n.is(l) })
+		contest.Eventually(t, "the grant is told", func() bool { return n.is(l) })
 		if got := listeners(); got != 1 {
 			t.Errorf("%d connections listen", got)
 		}
@@ -119,7 +120,7 @@ func TestOneConnectionListensForAllKeysAndOnlyWhileSomethingIsWatched(t *testing
 		if err := m.Release(t.Context(), l); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "the release is told to the one that is left", func() bool {
+		contest.Eventually(t, "the release is told to the one that is left", func() bool {
 			return n.is(lease.Lease{Key: "k49", Term: l.Term})
 		})
 		if left := m.hub.audience.Loop().Keys(); len(left) != 1 {
@@ -137,11 +138,11 @@ func TestALostConnectionIsReplaced(t *testing.T) {
 	n := watch(t, m, "k")
 	h := holder("a")
 	for i := range 3 {
-		eventually(t, "it hears", m.hears)
+		contest.Eventually(t, "it hears", m.hears)
 		must(t, db, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'cut_ear'")
 		l := acquired(t, m, "k", h, time.Hour)
-		eventually(t, "the grant is told", func() bool { return n.is(l) })
-		eventually(t, "it says so", func() bool { return log.count("store notifies again") == i+1 })
+		contest.Eventually(t, "the grant is told", func() bool { return n.is(l) })
+		contest.Eventually(t, "it says so", func() bool { return log.count("store notifies again") == i+1 })
 	}
 	if told := log.count("store does not notify"); told != 3 {
 		t.Errorf("three losses were logged %d times", told)
@@ -161,19 +162,19 @@ func TestADeadConnectionIsNoticed(t *testing.T) {
 			})
 			m.hub.echoTimeout = time.Second
 			n := watch(t, m, "k")
-			eventually(t, "it hears", m.hears)
+			contest.Eventually(t, "it hears", m.hears)
 			before := log.count("store does not notify") // on a slow machine
 			proxy.Set(fault)
 			l := acquired(t, m, "k", holder("a"), time.Hour)
-			eventually(t, "the loss is noticed", func() bool { return !m.hears() })
-			eventually(t, "the grant is told all the same", func() bool { return n.is(l) })
-			eventually(t, "the loss is logged", func() bool { return log.count("store does not notify") > before })
+			contest.Eventually(t, "the loss is noticed", func() bool { return !m.hears() })
+			contest.Eventually(t, "the grant is told all the same", func() bool { return n.is(l) })
+			contest.Eventually(t, "the loss is logged", func() bool { return log.count("store does not notify") > before })
 			proxy.Set(servers.Pass)
-			eventually(t, "it hears again", m.hears)
+			contest.Eventually(t, "it hears again", m.hears)
 			if err := m.Release(t.Context(), l); err != nil {
 				t.Fatal(err)
 			}
-			eventually(t, "the release is told", func() bool { return n.is(lease.Lease{Key: "k", Term: l.Term}) })
+			contest.Eventually(t, "the release is told", func() bool { return n.is(lease.Lease{Key: "k", Term: l.Term}) })
 		})
 	}
 }
@@ -189,8 +190,8 @@ func TestAPoolerThatKeepsNotificationsBackIsNoticed(t *testing.T) {
 	m.hub.echoTimeout = time.Second
 	n := watch(t, m, "k")
 	l := acquired(t, m, "k", holder("a"), time.Hour)
-	eventually(t, "the grant is told", func() bool { return n.is(l) })
-	eventually(t, "the reason is logged", func() bool { return log.count("not a pooler of transactions") == 1 })
+	contest.Eventually(t, "the grant is told", func() bool { return n.is(l) })
+	contest.Eventually(t, "the reason is logged", func() bool { return log.count("not a pooler of transactions") == 1 })
 	if m.hears() {
 		t.Error("it believes that it hears")
 	}
@@ -202,9 +203,9 @@ func TestNotificationsOfOthersAreOnlyAReasonToLook(t *testing.T) {
 	table := fresh(t, db)
 	m, _ := ear(t, Config{DB: db, Table: table, Listen: listenAt(address(server.Addr(), "postgres"))})
 	n := watch(t, m, "k")
-	eventually(t, "it hears", m.hears)
+	contest.Eventually(t, "it hears", m.hears)
 	l := acquired(t, m, "k", holder("a"), time.Hour)
-	eventually(t, "the grant is told", func() bool { return n.is(l) })
+	contest.Eventually(t, "the grant is told", func() bool { return n.is(l) })
 	reads := func() (n int) {
 		must(t, db, "SELECT pg_stat_force_next_flush()")
 		err := db.QueryRowContext(t.Context(),
@@ -225,7 +226,7 @@ func TestNotificationsOfOthersAreOnlyAReasonToLook(t *testing.T) {
 	if err := m.Release(t.Context(), l); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the release is told", func() bool { return n.is(lease.Lease{Key: "k", Term: l.Term}) })
+	contest.Eventually(t, "the release is told", func() bool { return n.is(lease.Lease{Key: "k", Term: l.Term}) })
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.all > 2 {
@@ -254,7 +255,7 @@ func TestListeningIsTriedAgainWithABackOff(t *testing.T) {
 	}})
 	watch(t, m, "k")
 	tries := func() []time.Time { mu.Lock(); defer mu.Unlock(); return at }
-	eventually(t, "several tries", func() bool { return len(tries()) >= 5 })
+	contest.Eventually(t, "several tries", func() bool { return len(tries()) >= 5 })
 	all := tries()
 	for i := 1; i < len(all); i++ {
 		if d, least := all[i].Sub(all[i-1]), firstPause<<(i-1)/2; d < least {
@@ -276,10 +277,10 @@ func TestAWatchOutlivesAnOutage(t *testing.T) {
 	other := manager(t, Config{DB: direct, Table: table})
 	n := watch(t, m, "k")
 	l := acquired(t, other, "k", holder("a"), time.Hour)
-	eventually(t, "the grant is told", func() bool { return n.is(l) })
+	contest.Eventually(t, "the grant is told", func() bool { return n.is(l) })
 	proxy.Set(servers.Reset)
 	time.Sleep(100 * time.Millisecond)
 	must(t, direct, "DELETE FROM "+table)
 	proxy.Set(servers.Pass)
-	eventually(t, "the deletion is told", func() bool { return n.is(lease.Lease{Key: "k"}) })
+	contest.Eventually(t, "the deletion is told", func() bool { return n.is(lease.Lease{Key: "k"}) })
 }

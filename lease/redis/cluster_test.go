@@ -11,6 +11,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/go-tenure/tenure/internal/contest"
 	"github.com/go-tenure/tenure/internal/servers"
 	"github.com/go-tenure/tenure/lease"
 )
@@ -27,7 +28,7 @@ func cluster(t *testing.T, n int) []*servers.Server {
 			do(t, all[i].Addr(), "CLUSTER", "MEET", "127.0.0.1", all[0].Ports[0], all[0].Ports[1])
 		}
 	}
-	eventually(t, "the servers know each other", func() bool {
+	contest.Eventually(t, "the servers know each other", func() bool {
 		for _, s := range all {
 			info := do(t, s.Addr(), "CLUSTER", "INFO").(string)
 			if !strings.Contains(info, "cluster_state:ok") || !strings.Contains(info, fmt.Sprintf("cluster_known_nodes:%d", n)) {
@@ -53,7 +54,7 @@ func TestAClusterIsAStoreForKeysOfAllSlots(t *testing.T) {
 	for _, key := range keys {
 		ears[key] = hear(t, watcher, key)
 	}
-	eventually(t, "it is subscribed", func() bool {
+	contest.Eventually(t, "it is subscribed", func() bool {
 		return subscribers(t, all[0].Addr())+subscribers(t, all[1].Addr())+subscribers(t, all[2].Addr()) == 1
 	})
 	for _, key := range keys {
@@ -151,7 +152,7 @@ func TestAGrantThatTooFewReplicasHaveDoesNotCount(t *testing.T) {
 	}
 	do(t, replica.Addr(), "REPLICAOF", "127.0.0.1", s.Ports[0])
 	var l lease.Lease
-	eventually(t, "the replica follows", func() bool {
+	contest.Eventually(t, "the replica follows", func() bool {
 		l, err = m.Acquire(t.Context(), "k", alice, time.Minute)
 		return err == nil
 	})
@@ -161,7 +162,7 @@ func TestAGrantThatTooFewReplicasHaveDoesNotCount(t *testing.T) {
 	_, err = m.Acquire(t.Context(), "k", bob, time.Minute)
 	wantHeld(t, "another", err)
 	renewed := func() bool { return m.Renew(t.Context(), l, time.Minute) == nil }
-	eventually(t, "the replica has the renewal in time", renewed)
+	contest.Eventually(t, "the replica has the renewal in time", renewed)
 	if err := m.Release(t.Context(), l); err != nil {
 		t.Error(err)
 	}
@@ -198,7 +199,7 @@ func TestAReplicaThatTookOverKeepsTheTermsRising(t *testing.T) {
 	before, after := opened(t, s.Addr()), opened(t, replica.Addr())
 	do(t, replica.Addr(), "REPLICAOF", "127.0.0.1", s.Ports[0])
 	first := granted(t, before, "k", alice, time.Minute)
-	eventually(t, "the replica has it", func() bool {
+	contest.Eventually(t, "the replica has it", func() bool {
 		return do(t, replica.Addr(), "HGET", after.Record("k"), "term") == first.Term.String()
 	})
 	do(t, replica.Addr(), "REPLICAOF", "NO", "ONE") // from here on nothing is copied
@@ -239,7 +240,7 @@ func TestAClusterThatMovesASlotIsFollowed(t *testing.T) {
 	for _, s := range []*servers.Server{to, from} {
 		do(t, s.Addr(), "CLUSTER", "SETSLOT", slot, "NODE", id)
 	}
-	eventually(t, "the other server is asked", func() bool {
+	contest.Eventually(t, "the other server is asked", func() bool {
 		err := acquire()
 		if errors.Is(err, lease.ErrPermanent) {
 			t.Fatalf("%v; want an error that passes", err)

@@ -10,6 +10,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/go-tenure/tenure/internal/contest"
 	"github.com/go-tenure/tenure/internal/servers"
 	"github.com/go-tenure/tenure/lease"
 )
@@ -67,7 +68,7 @@ func TestALeaseRunsOutWhileTheServerHangs(t *testing.T) {
 		t.Fatal(err)
 	}
 	var next lease.Lease
-	eventually(t, "another is granted it", func() bool {
+	contest.Eventually(t, "another is granted it", func() bool {
 		var err error
 		next, err = other.Acquire(soon(t), "k", bob, time.Minute)
 		return err == nil
@@ -96,7 +97,7 @@ func TestAnAcquireThatTheClientRepeatsIsGrantedOnce(t *testing.T) {
 		got <- l
 	}()
 	var first lease.Record
-	eventually(t, "the server has granted it, and nobody knows", func() bool {
+	contest.Eventually(t, "the server has granted it, and nobody knows", func() bool {
 		var err error
 		if first, err = direct.Read(t.Context(), "k"); err != nil {
 			t.Fatal(err)
@@ -185,7 +186,7 @@ func TestAClockThatIsSetBackDelaysByOneLeaseAtMost(t *testing.T) {
 	if r, _ := lease.Refusal(err); r.Remaining > ttl {
 		t.Errorf("%v remain of %v", r.Remaining, ttl)
 	}
-	eventually(t, "the lease runs out", func() bool {
+	contest.Eventually(t, "the lease runs out", func() bool {
 		next, err := m.Acquire(t.Context(), "k", bob, ttl)
 		return err == nil && next.Term > l.Term
 	})
@@ -233,7 +234,7 @@ func TestAResourceInTheServerRefusesAReplacedLeader(t *testing.T) {
 		t.Fatal(err)
 	}
 	var second lease.Lease
-	eventually(t, "the lease has run out", func() bool {
+	contest.Eventually(t, "the lease has run out", func() bool {
 		var err error
 		second, err = m.Acquire(t.Context(), "k", bob, time.Minute)
 		return err == nil

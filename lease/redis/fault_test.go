@@ -14,6 +14,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/go-tenure/tenure/internal/contest"
 	"github.com/go-tenure/tenure/internal/servers"
 	"github.com/go-tenure/tenure/lease"
 )
@@ -118,7 +119,7 @@ func leastRights(t *testing.T, s *servers.Server) {
 	if err := errors.Join(m.Renew(t.Context(), l, time.Minute), m.Release(t.Context(), l)); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the subscription is allowed", func() bool { return subscribers(t, s.Addr()) == 1 })
+	contest.Eventually(t, "the subscription is allowed", func() bool { return subscribers(t, s.Addr()) == 1 })
 	without := func(right string) {
 		t.Helper()
 		do(t, s.Addr(), "ACL", "DELUSER", "tenure")

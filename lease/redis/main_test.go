@@ -78,15 +78,6 @@ func wantHeld(t *testing.T, what string, err error) {
 	}
 }
 
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("not within a minute: %s", what)
-		}
-	}
-}
-
 // do runs a command behind the Manager's back.
 func do(t servers.TB, addr string, args ...any) any {
 	t.Helper()

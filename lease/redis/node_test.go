@@ -3,10 +3,7 @@
 package redis
 
 import (
-	"bytes"
-	"context"
 	"errors"
-	"log/slog"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -14,49 +11,10 @@ import (
 
 	"github.com/go-tenure/tenure/actor"
 	"github.com/go-tenure/tenure/fsm"
+	"github.com/go-tenure/tenure/internal/contest"
 	"github.com/go-tenure/tenure/internal/servers"
 	"github.com/go-tenure/tenure/lease"
 )
-
-// stand runs a node with one election for the length of a test, and returns the election, what is logged once the node
-// has ended, and how to end it sooner.
-func stand(t *testing.T, c actor.Config, e actor.Election) (*actor.Campaign, func() string) {
-	t.Helper()
-	var log bytes.Buffer // read only after the node has ended
-	c.Logger = slog.New(slog.NewTextHandler(&log, nil))
-	node, err := actor.New(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	campaign, err := node.Campaign(e)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- node.Run(ctx) }()
-	stopped := false
-	stop := func() string {
-		if cancel(); !stopped {
-			stopped = true
-			if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
-				t.Errorf("the node ends with %v", err)
-			}
-		}
-		return log.String()
-	}
-	t.Cleanup(func() { stop() })
-	return campaign, stop
-}
-
-func leads(t *testing.T, c *actor.Campaign) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	if err := c.Wait(ctx, fsm.Leader); err != nil {
-		t.Fatalf("it does not lead within a minute: %v; %+v", err, c.Status())
-	}
-}
 
 func TestANodeTellsOfAPermanentFaultOnceAndIsInNoHurry(t *testing.T) {
 	t.Parallel()
@@ -68,8 +26,8 @@ func TestANodeTellsOfAPermanentFaultOnceAndIsInNoHurry(t *testing.T) {
 	// Calls are given time enough, so that each brings the fault itself.
 	timing := fsm.Timing{TTL: time.Minute, CallTimeout: 5 * time.Second, Retry: 10 * time.Millisecond,
 		Poll: 100 * time.Millisecond}
-	c, stop := stand(t, actor.Config{Manager: m, Hooks: count}, actor.Election{Key: "k", Timing: timing})
-	eventually(t, "the store was asked three times", func() bool { return calls.Load() >= 3 })
+	c, node := contest.Stand(t, actor.Config{Manager: m, Hooks: count}, actor.Election{Key: "k", Timing: timing})
+	contest.Eventually(t, "the store was asked three times", func() bool { return calls.Load() >= 3 })
 	err := c.Status().Err
 	if !errors.Is(err, lease.ErrPermanent) || !strings.Contains(err.Error(), "user and password") {
 		t.Errorf("Status says %v", err)
@@ -79,7 +37,8 @@ func TestANodeTellsOfAPermanentFaultOnceAndIsInNoHurry(t *testing.T) {
 	if most := 2 + int64(took/(320*time.Millisecond)); asked > most {
 		t.Errorf("asked %d times in %v; want at most %d", asked, took, most)
 	}
-	log := stop()
+	node.Stop()
+	log := node.String()
 	n := strings.Count(log, "level=WARN")
 	if n != 1 || !strings.Contains(log, "WRONGPASS") || strings.Contains(log, "s3cret") {
 		t.Errorf("the fault is logged %d times:\n%s", n, log)
@@ -90,46 +49,46 @@ func TestANodeStandsByUntilTheServerComes(t *testing.T) {
 	t.Parallel()
 	s := servers.Test(t, servers.Redis())
 	s.Kill()
-	c, _ := stand(t, actor.Config{Manager: opened(t, s.Addr())}, actor.Election{Key: "k", TTL: time.Second})
-	eventually(t, "the fault shows", func() bool { return c.Status().Err != nil })
+	c, _ := contest.Stand(t, actor.Config{Manager: opened(t, s.Addr())}, actor.Election{Key: "k", TTL: time.Second})
+	contest.Eventually(t, "the fault shows", func() bool { return c.Status().Err != nil })
 	if err := c.Status().Err; errors.Is(err, lease.ErrPermanent) {
 		t.Errorf("Status says %v", err)
 	}
 	if err := s.Restart(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	leads(t, c)
+	contest.Wait(t, c, fsm.Leader)
 }
 
 func TestAReleaseIsHeardOfBeforeTheNextPoll(t *testing.T) {
 	t.Parallel()
 	s := servers.Test(t, servers.Redis())
 	e := actor.Election{Key: "k", TTL: 10 * time.Minute} // polls are minutes apart
-	first, _ := stand(t, actor.Config{Name: "first", Manager: opened(t, s.Addr())}, e)
-	leads(t, first)
-	second, _ := stand(t, actor.Config{Name: "second", Manager: opened(t, s.Addr())}, e)
-	eventually(t, "both watch", func() bool { return subscribers(t, s.Addr()) == 2 })
-	eventually(t, "the second knows the first", func() bool { return second.Status().Leader.Name == "first" })
+	first, _ := contest.Stand(t, actor.Config{Name: "first", Manager: opened(t, s.Addr())}, e)
+	contest.Wait(t, first, fsm.Leader)
+	second, _ := contest.Stand(t, actor.Config{Name: "second", Manager: opened(t, s.Addr())}, e)
+	contest.Eventually(t, "both watch", func() bool { return subscribers(t, s.Addr()) == 2 })
+	contest.Eventually(t, "the second knows the first", func() bool { return second.Status().Leader.Name == "first" })
 	if err := first.HandOver(); err != nil {
 		t.Fatal(err)
 	}
-	leads(t, second)
+	contest.Wait(t, second, fsm.Leader)
 }
 
 func TestALeaseIsTakenAwayByHand(t *testing.T) {
 	t.Parallel()
 	s := servers.Test(t, servers.Redis())
 	m := opened(t, s.Addr())
-	c, _ := stand(t, actor.Config{Name: "leader", Manager: m}, actor.Election{Key: "k", TTL: 3 * time.Second})
+	c, _ := contest.Stand(t, actor.Config{Name: "leader", Manager: m}, actor.Election{Key: "k", TTL: 3 * time.Second})
 	for _, hand := range [][]any{
 		{"DEL", m.Record("k")},
 		{"HDEL", m.Record("k"), "holder", "incarnation", "meta", "ttl", "until"}, // as docs/stores/redis.md says
 	} {
-		leads(t, c)
+		contest.Wait(t, c, fsm.Leader)
 		term := c.Status().Term
 		do(t, s.Addr(), hand...)
 		do(t, s.Addr(), "PUBLISH", "tenure:changes", "k")
-		eventually(t, "the term ends and a greater one begins", func() bool {
+		contest.Eventually(t, "the term ends and a greater one begins", func() bool {
 			now := c.Status()
 			return now.Leading && now.Term > term
 		})

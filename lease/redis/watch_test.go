@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-tenure/tenure/internal/contest"
 	"github.com/go-tenure/tenure/internal/servers"
 	"github.com/go-tenure/tenure/lease"
 )
@@ -44,7 +45,7 @@ func (e *ear) newest() (lease.Record, int) {
 
 func (e *ear) hears(t *testing.T, what string, ok func(lease.Record) bool) {
 	t.Helper()
-	eventually(t, what, func() bool {
+	contest.Eventually(t, what, func() bool {
 		r, n := e.newest()
 		return n > 0 && ok(r)
 	})
@@ -117,12 +118,12 @@ func TestASilentSubscriptionIsReplaced(t *testing.T) {
 	m := rare(t, p.Addr())
 	m.silence = 200 * time.Millisecond
 	hear(t, m, "k")
-	eventually(t, "it is subscribed", func() bool { return subscribers(t, s.Addr()) == 1 })
+	contest.Eventually(t, "it is subscribed", func() bool { return subscribers(t, s.Addr()) == 1 })
 	before := do(t, s.Addr(), "CLIENT", "LIST", "TYPE", "pubsub").(string)
 	p.Set(servers.Blackhole)
 	time.Sleep(3 * m.silence)
 	p.Set(servers.Pass)
-	eventually(t, "another connection listens", func() bool {
+	contest.Eventually(t, "another connection listens", func() bool {
 		now := do(t, s.Addr(), "CLIENT", "LIST", "TYPE", "pubsub").(string)
 		return now != "" && strings.Fields(now)[0] != strings.Fields(before)[0] // id=
 	})
@@ -137,7 +138,7 @@ func TestManyKeysAreWatchedOverOneConnection(t *testing.T) {
 	for i := range many {
 		ears[i] = hear(t, m, strconv.Itoa(i))
 	}
-	eventually(t, "it is subscribed", func() bool { return subscribers(t, s.Addr()) == 1 })
+	contest.Eventually(t, "it is subscribed", func() bool { return subscribers(t, s.Addr()) == 1 })
 	for i := range many {
 		leases[i] = granted(t, other, strconv.Itoa(i), alice, time.Minute)
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-tenure/tenure/internal/contest"
 	"github.com/go-tenure/tenure/internal/servers"
 	"github.com/go-tenure/tenure/lease"
 )
@@ -54,7 +55,7 @@ func TestALeaseRunsOutWhileTheServerHangs(t *testing.T) {
 			t.Fatal(err)
 		}
 		var next lease.Lease
-		eventually(t, "another is granted it", func() bool {
+		contest.Eventually(t, "another is granted it", func() bool {
 			next, err = other.Acquire(soon(t), "k", bob, time.Minute)
 			return err == nil
 		})
@@ -84,7 +85,7 @@ func TestAWriteWhoseAnswerIsLostIsRecognised(t *testing.T) {
 			p.Set(servers.DropAnswers)
 			got := make(chan error, 1)
 			go func() { got <- call() }()
-			eventually(t, "the server has written it, and nobody knows", func() bool { return version() != before })
+			contest.Eventually(t, "the server has written it, and nobody knows", func() bool { return version() != before })
 			p.Set(servers.Pass) // resets the connection, so that the client asks again
 			if err := <-got; err != nil {
 				t.Fatal(err)

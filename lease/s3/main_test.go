@@ -100,15 +100,6 @@ func wantHeld(t *testing.T, what string, err error) {
 	}
 }
 
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("not within a minute: %s", what)
-		}
-	}
-}
-
 // erase deletes the object of key behind the Manager's back.
 func erase(t servers.TB, m *Manager, key string) {
 	t.Helper()
