@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"testing"
 	"time"
 
@@ -13,8 +14,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"go.uber.org/goleak"
-
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 
 	"github.com/go-tenure/tenure/internal/servers"
 	"github.com/go-tenure/tenure/lease"
@@ -29,15 +28,16 @@ var (
 
 // connect returns a client for the length of a test.
 func connect(t servers.TB, addr string, change ...func(*awss3.Options)) *awss3.Client {
-	transport := awshttp.NewBuildableClient().WithTimeout(20 * time.Second)
+	transport := http.DefaultTransport.(*http.Transport).Clone()
 	o := awss3.Options{
-		Region: "us-east-1", BaseEndpoint: aws.String("http://" + addr), UsePathStyle: true, HTTPClient: transport,
+		Region: "us-east-1", BaseEndpoint: aws.String("http://" + addr), UsePathStyle: true,
+		HTTPClient:  &http.Client{Transport: transport, Timeout: 20 * time.Second},
 		Credentials: credentials.NewStaticCredentialsProvider(servers.S3Access, servers.S3Secret, ""),
 	}
 	for _, f := range change {
 		f(&o)
 	}
-	t.Cleanup(func() { transport.GetTransport().CloseIdleConnections() })
+	t.Cleanup(transport.CloseIdleConnections)
 	return awss3.New(o)
 }
 

@@ -5,12 +5,11 @@ package stands
 import (
 	"context"
 	"errors"
+	"net/http"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
-
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 
 	"github.com/go-tenure/tenure/internal/servers"
 )
@@ -20,10 +19,11 @@ func minioKinds() map[string]Kind {
 	return map[string]Kind{"minio": {
 		Server: func(*servers.Server) servers.Spec { return servers.MinIO() },
 		Prepare: func(ctx context.Context, s *servers.Server) error {
-			transport := awshttp.NewBuildableClient()
-			defer func() { transport.GetTransport().CloseIdleConnections() }()
+			transport := http.DefaultTransport.(*http.Transport).Clone()
+			defer transport.CloseIdleConnections()
 			_, err := awss3.New(awss3.Options{
-				Region: "us-east-1", BaseEndpoint: aws.String("http://" + s.Addr()), UsePathStyle: true, HTTPClient: transport,
+				Region: "us-east-1", BaseEndpoint: aws.String("http://" + s.Addr()), UsePathStyle: true,
+				HTTPClient: &http.Client{Transport: transport},
 				Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 					return aws.Credentials{AccessKeyID: servers.S3Access, SecretAccessKey: servers.S3Secret}, nil
 				}),
