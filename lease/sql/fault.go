@@ -12,6 +12,7 @@ import (
 // Numbers by which a MySQL or MariaDB server tells what is wrong.
 const mysqlDuplicate = 1062
 
+// errReadOnly may pass: a replica becomes the one that takes writes when that one fails.
 var errReadOnly = errors.New("the server is read-only: connect to the one that takes writes")
 
 // explain marks what trying again will not cure, and says what will.
@@ -32,7 +33,7 @@ func (s *server) explain(err error) error {
 	case 1054, 1136, 1364, 1406: // other columns than expected
 		remedy = "the table " + s.table + " is not of this program: name another"
 	case 1290, 1792, 1836: // read-only, of one kind or the other
-		return lease.Permanent(errors.Join(errReadOnly, err))
+		return fmt.Errorf("%w (%w)", errReadOnly, err)
 	default:
 		return err
 	}

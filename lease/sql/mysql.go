@@ -255,7 +255,7 @@ func (s *server) read(ctx context.Context, c *sql.Conn, key string) (lease.Recor
 		return lease.Record{}, lease.Permanent(errors.New("the server may forget leases when its host crashes (it has a " +
 			"binary log, and sync_binlog is not 1): set it to 1, or accept that with Config.Relaxed"))
 	case readonly != "0" && readonly != "OFF":
-		return lease.Record{}, lease.Permanent(errReadOnly)
+		return lease.Record{}, errReadOnly
 	}
 	return r.record(key, s.table)
 }
