@@ -4,6 +4,7 @@ package main
 
 import (
 	"encoding/json"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +14,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/go-tenure/tenure/cmd/tenure/internal/hostclock"
+	"github.com/go-tenure/tenure/cmd/tenure/internal/stands"
+	"github.com/go-tenure/tenure/internal/servers"
 	"github.com/go-tenure/tenure/lease"
 )
 
@@ -163,5 +166,34 @@ func TestASetLosesElementsToTwoWritersUnlessItIsFenced(t *testing.T) {
 		if lost := r.sets["s"].lost(); (lost == 1) == fenced {
 			t.Errorf("fenced %t: %d elements are lost", fenced, lost)
 		}
+	}
+}
+
+func TestTwoBlowsThatLastTogetherDoNotHitTheSame(t *testing.T) {
+	e := &election{
+		stand:     &stands.Stand{Kind: stands.Kind{TTL: time.Second}, Server: &servers.Server{}},
+		rng:       rand.New(rand.NewPCG(1, 1)),
+		processes: []*process{{name: "n1"}, {name: "n2"}, {name: "n3"}},
+		resource:  &resource{leader: "n2"},
+	}
+	drawn, pairs := map[string]int{}, 0
+	for range 2000 {
+		blows := e.draw()
+		for _, b := range blows {
+			drawn[b.name]++
+			if b.hold < 300*time.Millisecond || b.hold > 2200*time.Millisecond {
+				t.Fatalf("%v; want about half a lease to two", b)
+			}
+		}
+		if len(blows) != 2 {
+			continue
+		}
+		pairs++
+		if a, b := blows[0], blows[1]; a.victim == b.victim || a.name == b.name || a.store && b.store {
+			t.Fatalf("%v beside %v", a, b)
+		}
+	}
+	if len(drawn) != len(faults()) || pairs < 800 || pairs > 1200 {
+		t.Errorf("of 2000 draws %d are pairs, of %v", pairs, drawn)
 	}
 }

@@ -15,6 +15,7 @@ import (
 // fault is one way of breaking something, and of mending it again.
 type fault struct {
 	name  string
+	store bool                   // it hits the server itself
 	needs func(e *election) bool // nil: works with every store
 	begin func(e *election, p *process) error
 	end   func(e *election, p *process) error
@@ -25,24 +26,24 @@ func proxied(e *election) bool { return e.stand.Server != nil }
 // faults is the whole vocabulary. Those of a process hit the leader more often than others.
 func faults() []fault {
 	all := []fault{
-		{"kill", nil, func(_ *election, p *process) error { p.kill(); return nil },
+		{"kill", false, nil, func(_ *election, p *process) error { p.kill(); return nil },
 			func(e *election, p *process) error { return p.start(e) }},
-		{"pause", nil, func(_ *election, p *process) error { p.pause(); return nil },
+		{"pause", false, nil, func(_ *election, p *process) error { p.pause(); return nil },
 			func(_ *election, p *process) error { p.resume(); return nil }},
-		{"stop", nil, func(e *election, p *process) error { return p.stop(e.patience()) },
+		{"stop", false, nil, func(e *election, p *process) error { return p.stop(e.patience()) },
 			func(e *election, p *process) error { return p.start(e) }},
-		{"late", proxied, func(e *election, p *process) error { p.proxy.Delay(e.stand.TTL / 20); return nil },
+		{"late", false, proxied, func(e *election, p *process) error { p.proxy.Delay(e.stand.TTL / 20); return nil },
 			func(_ *election, p *process) error { p.proxy.Delay(0); return nil }},
-		{"cut all", proxied, func(e *election, _ *process) error { return e.cut(servers.Blackhole) },
+		{"cut all", false, proxied, func(e *election, _ *process) error { return e.cut(servers.Blackhole) },
 			func(e *election, _ *process) error { return e.cut(servers.Pass) }},
-		{"store pause", proxied, func(e *election, _ *process) error { return e.stand.Server.Pause() },
+		{"store pause", true, proxied, func(e *election, _ *process) error { return e.stand.Server.Pause() },
 			func(e *election, _ *process) error { return e.stand.Server.Resume() }},
-		{"store kill", func(e *election) bool { return proxied(e) && !e.stand.Forgets },
+		{"store kill", true, func(e *election) bool { return proxied(e) && !e.stand.Forgets },
 			func(e *election, _ *process) error { e.stand.Server.Kill(); return nil },
 			func(e *election, _ *process) error { return e.stand.Server.Restart(context.Background()) }},
 	}
 	for _, f := range []servers.Fault{servers.Blackhole, servers.DropAnswers, servers.Reset, servers.HalfOpen} {
-		all = append(all, fault{f.String(), proxied,
+		all = append(all, fault{f.String(), false, proxied,
 			func(_ *election, p *process) error { p.proxy.Set(f); return nil },
 			func(_ *election, p *process) error { p.proxy.Set(servers.Pass); return nil }})
 	}
@@ -78,7 +79,13 @@ func (e *election) draw() []blow {
 	}
 	n := 1 + e.rng.IntN(2)
 	var blows []blow
-	for _, i := range e.rng.Perm(len(able))[:n] {
+	for _, i := range e.rng.Perm(len(able)) {
+		if len(blows) == n {
+			break
+		}
+		if len(blows) == 1 && able[i].store && blows[0].store {
+			continue // a server that is down cannot be paused
+		}
 		victim := e.processes[e.rng.IntN(len(e.processes))]
 		if leader := e.leader(); leader != nil && e.rng.IntN(10) < 7 {
 			victim = leader
