@@ -103,7 +103,7 @@ func (h *hub) run(ctx context.Context, l *audience.Loop[subject]) {
 		switch {
 		case err != nil: // what was due still is
 			l.Nudge()
-			calm = min(h.poll, defaultPoll)
+			calm = min(max(2*calm, 10*time.Millisecond), h.poll, defaultPoll) // perhaps the table is being made
 			if raced(err) {
 				calm = min(rand.N(20*time.Millisecond), h.poll)
 			}
