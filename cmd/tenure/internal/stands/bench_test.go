@@ -64,7 +64,7 @@ func (l latencies) report(b *testing.B, unit time.Duration, name string) {
 	}
 	slices.Sort(l)
 	for _, p := range []int{50, 99} {
-		b.ReportMetric(float64(l[(len(l)-1)*p/100])/float64(unit), fmt.Sprintf("p%d-%s", p, name))
+		b.ReportMetric(float64(l[(len(l)*p+99)/100-1])/float64(unit), fmt.Sprintf("p%d-%s", p, name))
 	}
 }
 
